@@ -29,10 +29,13 @@ class SystemClock:
         self._floor_at = floor_at
 
     def monotonic_s(self) -> float:
+        """See Clock."""
         return time.clock_gettime(time.CLOCK_BOOTTIME)
 
     def wall_at(self) -> datetime:
+        """See Clock."""
         return datetime.now(UTC)
 
     def wall_trusted(self) -> bool:
+        """See Clock."""
         return self.wall_at() >= self._floor_at

@@ -37,7 +37,7 @@ class InvalidInput(HoldfastError):
     def __init__(self, message: str, *, field: str = "") -> None:
         super().__init__(message)
         self.field = field
-        """JSON pointer (`/metadata/deadline_at`) or dotted key (`triage.weights`) of what is wrong; empty: all of it."""
+        """JSON pointer (`/metadata/deadline_at`) or dotted key (`triage.weights`) of what is wrong; empty: all."""
 
 
 class HumanNeeded(HoldfastError):

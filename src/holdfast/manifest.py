@@ -104,7 +104,7 @@ class HeadTier(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """How one head is computed in one tier."""
 
     stage: Literal["encoder", "ngram"]
-    """`encoder`: equal mean of the temperature-scaled log-probabilities of encoder and n-grams. `ngram`: n-grams alone."""
+    """`encoder`: equal mean of the temperature-scaled log-probabilities of both. `ngram`: n-grams alone."""
     temperature: float
     """Divides the n-gram logits in this tier's answer."""
     encoder_file: str | None = None
@@ -161,7 +161,7 @@ class Promise(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The package's own examination: its first rows are the health check, all of it runs before an update is trusted."""
+    """The package's own examination: its first rows are the health check; all run before an update is trusted."""
 
     file: str
     """JSONL rows: `text`, `expected` {tier: {head: {label, probabilities}}}, `human` {head: label}?"""

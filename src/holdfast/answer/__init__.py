@@ -1,0 +1,1 @@
+"""The verb `answer`: choose a route of tiers, ask them in turn, say who answered."""

@@ -1,0 +1,1 @@
+"""Products on top of the flows; each a folder of its own."""

@@ -1,0 +1,1 @@
+"""The command line: parse, call the owner of the data directory, print."""

@@ -1,0 +1,1 @@
+"""Outside calls become calls on the node; errors become statuses."""

@@ -1,0 +1,1 @@
+"""Demonstrations and benchmarks: they drive a node from outside."""

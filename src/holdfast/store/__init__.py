@@ -1,0 +1,1 @@
+"""What packages a node holds: blobs named by digest, slots that survive a power cut."""

@@ -1,0 +1,1 @@
+"""What may be activated: the only place that makes a Verified value."""

@@ -1,0 +1,1 @@
+"""Watching the node itself: probes and alerts."""
