@@ -21,6 +21,7 @@ __all__ = [
     "Serving",
     "Stage",
     "TextOutput",
+    "compose_text",
 ]
 
 
@@ -123,3 +124,9 @@ class Answer:
 
     outputs: tuple[TextOutput, ...]
     served_by: ServedBy
+
+
+def compose_text(title: str, description: str) -> str:
+    """Join what a person wrote into the one text a model reads; training and serving both call this, so they agree."""
+    parts = (title.strip(), description.strip())
+    return "\n".join(part for part in parts if part)
