@@ -72,31 +72,53 @@ class Subject:
 
     def get(self, path: str) -> tuple[int, bytes]:
         """Return status and body of one GET. Raises OSError when nobody answers."""
-        connection = http.client.HTTPConnection(self.host, self.port, timeout=5.0)
+        return self._ask("GET", path, None)
+
+    def post(self, path: str, body: bytes) -> tuple[int, bytes]:
+        """Return status and body of one POST of JSON. Raises OSError when nobody answers."""
+        return self._ask("POST", path, body)
+
+    def readiness(self) -> str | None:
+        """Return the tier that readiness names; None while no tier can answer or nobody listens."""
         try:
-            connection.request("GET", path)
-            response = connection.getresponse()
-            return response.status, response.read()
-        finally:
-            connection.close()
+            status, content = self.get("/readyz")
+        except OSError:
+            return None
+        return str(msgspec.json.decode(content).get("tier")) if status == 200 else None
+
+    def wait_until_answering(self, *, timeout_s: float) -> float:
+        """Wait until some tier can answer; return the seconds it took. Raises SubjectDidNotStart."""
+        return self._wait_for(("full", "small", "rules"), timeout_s)
 
     def wait_for_tier(self, tier: str, *, timeout_s: float) -> float:
         """Wait until readiness names `tier`; return the seconds it took. Raises SubjectDidNotStart."""
+        return self._wait_for((tier,), timeout_s)
+
+    def _wait_for(self, tiers: tuple[str, ...], timeout_s: float) -> float:
         started_s = time.monotonic()
-        last = b""
+        found: str | None = None
         while time.monotonic() - started_s < timeout_s:
             if self.process.poll() is not None:
                 raise SubjectDidNotStart(
                     f"the node ended with exit code {self.process.returncode}; see {self.log_path}"
                 )
-            try:
-                status, last = self.get("/readyz")
-            except OSError:
-                status = 0
-            if status == 200 and msgspec.json.decode(last).get("tier") == tier:
+            found = self.readiness()
+            if found in tiers:
                 return time.monotonic() - started_s
             time.sleep(_POLL_S)
-        raise SubjectDidNotStart(f"the node did not reach tier {tier} in {timeout_s:.0f} s, last said {last[:200]!r}")
+        wanted = " or ".join(tiers)
+        raise SubjectDidNotStart(
+            f"the node did not reach tier {wanted} in {timeout_s:.0f} s, at {found}; see {self.log_path}"
+        )
+
+    def _ask(self, method: str, path: str, body: bytes | None) -> tuple[int, bytes]:
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=30.0)
+        try:
+            connection.request(method, path, body, {"Content-Type": "application/json"} if body else {})
+            response = connection.getresponse()
+            return response.status, response.read()
+        finally:
+            connection.close()
 
     def workers(self) -> list[int]:
         """Return the process ids of the node's model workers."""
