@@ -12,13 +12,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
+from holdfast.rehearse.demo import reference_package, unseen_tickets
+from holdfast.store.package import open_package
 
 from bench import cost, durable, resilience, standing
 from bench.raw import raw_cpu_ms
 from bench.rows import Row, printed
 from bench.stage import Stage
-from holdfast.rehearse.demo import reference_package, unseen_tickets
-from holdfast.store.package import open_package
 
 OUT = Path(__file__).parent / "out"
 
