@@ -1,0 +1,91 @@
+"""What a rehearsal found: failures, speed, tiers, and agreement with the humans who labelled the tickets."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from holdfast.rehearse.figures import auc, macro_f1, percentile
+from holdfast.rehearse.load import Sample
+
+__all__ = ["Agreement", "Scoreboard", "summarise"]
+
+
+class Agreement(msgspec.Struct, frozen=True, kw_only=True):
+    """How well one head agrees with the humans, next to what the package promises."""
+
+    figure: str
+    """`macro-F1` of a route, `AUC` of the most urgent class against the rest for a priority."""
+    tickets: int
+    measured: float
+    promised: float | None
+
+    @property
+    def kept(self) -> bool:
+        """Whether the promise, if there is one, is kept."""
+        return self.promised is None or self.measured >= self.promised
+
+
+class Scoreboard(msgspec.Struct, frozen=True, kw_only=True):
+    """The outcome of scoring many tickets."""
+
+    tickets: int
+    failed: int
+    seconds: float
+    tickets_per_s: float
+    p50_ms: float
+    p95_ms: float
+    tiers: dict[str, int]
+    stages: dict[str, int]
+    priorities: dict[str, int]
+    agreement: dict[str, Agreement]
+
+    @property
+    def passed(self) -> bool:
+        """No ticket failed and every promise was kept."""
+        return self.failed == 0 and all(one.kept for one in self.agreement.values())
+
+
+def summarise(
+    samples: Sequence[Sample],
+    labels: Sequence[Mapping[str, str]],
+    *,
+    seconds: float,
+    promises: Mapping[str, float],
+    most_urgent: str,
+) -> Scoreboard:
+    """Sum up `samples`; `labels[i]` holds what humans said of ticket i, by head (`route`, `priority`)."""
+    ok = [sample for sample in samples if sample.ok]
+    latencies = [sample.latency_ms for sample in ok]
+    replies = [(sample.reply, labels[sample.index]) for sample in ok if sample.reply is not None]
+    routed = [(human["route"], reply.route.label) for reply, human in replies if "route" in human]
+    ranked = [(human["priority"] == most_urgent, reply.score) for reply, human in replies if "priority" in human]
+    return Scoreboard(
+        tickets=len(samples),
+        failed=len(samples) - len(ok),
+        seconds=round(seconds, 2),
+        tickets_per_s=round(len(samples) / seconds, 1),
+        p50_ms=round(percentile(latencies, 50), 2),
+        p95_ms=round(percentile(latencies, 95), 2),
+        tiers=dict(Counter(reply.served_by.tier for reply, _ in replies)),
+        stages=dict(Counter(reply.served_by.stage for reply, _ in replies)),
+        priorities=dict(sorted(Counter(reply.priority for reply, _ in replies).items())),
+        agreement={
+            "route": Agreement(
+                figure="macro-F1",
+                tickets=len(routed),
+                promised=promises.get("route"),
+                measured=round(macro_f1([human for human, _ in routed], [given for _, given in routed]), 4),
+            ),
+            "priority": Agreement(
+                figure=f"AUC {most_urgent}",
+                tickets=len(ranked),
+                promised=promises.get("priority_auc"),
+                measured=round(
+                    auc([s for urgent, s in ranked if urgent], [s for urgent, s in ranked if not urgent]), 4
+                ),
+            ),
+        },
+    )
