@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import msgspec
 
 from holdfast.errors import InvalidInput
+from holdfast.inference import compose_text
 
 __all__ = [
     "MAX_BATCH",
@@ -75,7 +76,7 @@ class Ticket(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     @property
     def text(self) -> str:
         """What the model reads."""
-        return f"{self.title}\n{self.description}"
+        return compose_text(self.title, self.description)
 
 
 class _Known(msgspec.Struct, frozen=True, kw_only=True):
