@@ -27,21 +27,27 @@ TEXTS = (
     " \t\n\r  \u00a0 ",
     "Printer out of toner",
     "VPN drops every few minutes since this morning; reconnecting helps for a while. Anyone else on the 3rd floor?",
-    "SELECT o.id, SUM(l.price * l.quantity) AS total FROM orders o LEFT JOIN lines l ON l.order_id = o.id "
-    "WHERE o.created_at >= '2024-01-01' GROUP BY o.id HAVING SUM(l.price) > 100 ORDER BY total DESC LIMIT 10;",
+    (
+        "SELECT o.id, SUM(l.price * l.quantity) AS total FROM orders o LEFT JOIN lines l ON l.order_id = o.id "
+        "WHERE o.created_at >= '2024-01-01' GROUP BY o.id HAVING SUM(l.price) > 100 ORDER BY total DESC LIMIT 10;"
+    ),
     "🔥🔥 checkout is broken 😡 please fix ASAP 🙏🏽 👩‍💻",
     "Le serveur de messagerie ne répond plus depuis 8 h ; les employés n'ont plus accès à leurs boîtes.",
     "Der Drucker im dritten Stock druckt nur noch leere Seiten. Bitte möglichst bald prüfen!",
     "El sitio web muestra un error 500 al iniciar sesión, ¿pueden ayudarnos con urgencia?",
-    "数据库连接失败，用户无法登录系统，请尽快处理。",
+    "数据库连接失败，用户无法登录系统，请尽快处理。",  # noqa: RUF001 (a full-width comma is what people type)
     "データベースへの接続がタイムアウトします。至急ご確認ください。",
     "Сервер недоступен, пользователи не могут войти в систему.",
     "الخادم لا يستجيب منذ الصباح والمستخدمون لا يستطيعون الدخول",
-    "Traceback (most recent call last):\n  File \"app.py\", line 42, in <module>\n    main()\n"
-    "  File \"app.py\", line 17, in main\n    return items[0]\nIndexError: list index out of range",
+    (
+        'Traceback (most recent call last):\n  File "app.py", line 42, in <module>\n    main()\n'
+        '  File "app.py", line 17, in main\n    return items[0]\nIndexError: list index out of range'
+    ),
     "def fib(n: int) -> int:\n    return n if n < 2 else fib(n - 1) + fib(n - 2)\n",
-    "A heap-based buffer overflow in the image parser of ExampleSoft Viewer before 3.2.1 allows remote attackers to "
-    "execute arbitrary code via a crafted PNG file. CVE-2024-12345, CWE-122, CVSS:3.1/AV:N/AC:L/PR:N/UI:R/S:U.",
+    (
+        "A heap-based buffer overflow in the image parser of Example Viewer before 3.2.1 allows remote attackers to "
+        "execute arbitrary code via a crafted PNG file. CVE-2024-12345, CWE-122, CVSS:3.1/AV:N/AC:L/PR:N/S:U."
+    ),
     "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
     "The nightly backup failed again with exit code 3 and nobody was told. " * 40,
     "please reset my password thanks",
