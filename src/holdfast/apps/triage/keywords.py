@@ -1,0 +1,172 @@
+"""Keywords: how urgent the plain words of a ticket sound, in [0, 1], whatever the model thinks.
+
+A vocabulary is a table of phrases by kind. `alarm`, `breadth` and `urgency` phrases count by themselves; a `state`
+(down, crashed) counts more when a `subject` (database, network) stands near it; `calm` phrases damp the whole;
+`neutral` phrases (drop down) are read and count nothing; a `negator` undoes what follows it in the same clause.
+The value is 1 - Π(1 - wᵢ) over the distinct terms found, so it saturates and never falls when one is added.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from holdfast.wording import CLAUSE, Wording, fold
+
+__all__ = ["KINDS", "Entry", "KeywordMatcher", "Keywords", "Kind", "Term"]
+
+Kind = Literal["alarm", "breadth", "urgency", "state", "subject", "calm", "neutral", "negator"]
+KINDS: tuple[Kind, ...] = ("alarm", "breadth", "urgency", "state", "subject", "calm", "neutral", "negator")
+
+_NEGATION_REACH = 3  # words after a negator that it can still undo: "not a total outage"
+_SUBJECT_REACH = 7  # words between a subject and its state: "the database in the second rack has been down"
+_PAIR_WEIGHT = 0.55  # of a subject with its state, in place of the state's own weight
+_MOST_FINDS = 512  # terms looked at in one text; the value has long saturated, and a hostile text must cost no more
+_SHOWN = 8  # matched terms that are named in an explanation
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Phrases of one kind, language and weight, as the table in `vocabulary` has them."""
+
+    language: str
+    kind: Kind
+    weight: float
+    phrases: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One phrase of the vocabulary, folded."""
+
+    words: tuple[str, ...]
+    kind: Kind
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class Keywords:
+    """What the matcher found: the factor's value, and the terms behind it, strongest first."""
+
+    value: float
+    matched: tuple[tuple[str, float], ...] = ()
+    calmed_by: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Find:
+    """A term at a place."""
+
+    position: int
+    term: Term
+
+
+_SILENT = Keywords(0.0)
+
+
+class KeywordMatcher:
+    """A vocabulary compiled for matching. Immutable, so any thread may use it."""
+
+    def __init__(self, entries: Iterable[Entry], *, extra: Mapping[str, float] | None = None) -> None:
+        terms: dict[tuple[str, ...], Term] = {}
+        for entry in entries:
+            for phrase in entry.phrases:
+                words = fold(phrase)
+                terms.setdefault(words, Term(words, entry.kind, entry.weight))
+        for phrase, weight in (extra or {}).items():
+            words = fold(phrase)
+            terms[words] = Term(words, "alarm" if weight > 0 else "neutral", weight)
+        terms.pop((), None)
+        by_first: dict[str, list[Term]] = {}
+        for term in terms.values():
+            by_first.setdefault(term.words[0], []).append(term)
+        self._by_first = {
+            first: tuple(sorted(group, key=lambda term: (-len(term.words), term.words)))
+            for first, group in by_first.items()
+        }
+        counting = ("alarm", "breadth", "urgency", "state")
+        self._telling = frozenset(term.words[0] for term in terms.values() if term.kind in counting)
+        self.terms = tuple(sorted(terms.values(), key=lambda term: (KINDS.index(term.kind), term.words)))
+
+    def read(self, wording: Wording) -> Keywords:
+        """Return what the words of a text say. Linear in their number."""
+        if self._telling.isdisjoint(wording.words):
+            return _SILENT
+        finds = self._finds(wording)
+        weights = _weigh(finds, wording.tokens)
+        if not weights:
+            return _SILENT
+        calm = {" ".join(find.term.words): find.term.weight for find in finds if find.term.kind == "calm"}
+        return _combine(weights, calm)
+
+    def _finds(self, wording: Wording) -> list[_Find]:
+        """Every term in order of place, longest first, none overlapping another."""
+        tokens = wording.tokens
+        by_first = self._by_first
+        starts = by_first.keys() & wording.words
+        finds: list[_Find] = []
+        free_from = 0
+        for position in [i for i, token in enumerate(tokens) if token in starts]:
+            if position < free_from:
+                continue
+            for term in by_first[tokens[position]]:
+                size = len(term.words)
+                if size == 1 or tuple(tokens[position : position + size]) == term.words:
+                    finds.append(_Find(position, term))
+                    free_from = position + size
+                    break
+            if len(finds) == _MOST_FINDS:
+                break
+        return finds
+
+
+def _weigh(finds: list[_Find], tokens: list[str]) -> dict[str, float]:
+    """Give each distinct term that counts its weight, by name; a state takes its nearest subject into its name."""
+    weights: dict[str, float] = {}
+    for index, find in enumerate(finds):
+        term = find.term
+        if term.kind not in {"alarm", "breadth", "urgency", "state"} or _negated(finds, index, tokens):
+            continue
+        name, weight = " ".join(term.words), term.weight
+        subject = _subject_near(finds, index) if term.kind == "state" else None
+        if subject is not None:
+            name, weight = f"{' '.join(subject.words)} + {name}", max(weight, _PAIR_WEIGHT)
+        weights[name] = max(weight, weights.get(name, 0.0))
+    return weights
+
+
+def _negated(finds: list[_Find], index: int, tokens: list[str]) -> bool:
+    """Say whether a negator stands before find `index` in its clause, within reach."""
+    position = finds[index].position
+    for earlier in reversed(finds[max(0, index - _NEGATION_REACH - 1) : index]):
+        end = earlier.position + len(earlier.term.words)
+        between = tokens[end:position]
+        if len(between) > _NEGATION_REACH or CLAUSE in between:
+            return False
+        if earlier.term.kind == "negator":
+            return True
+    return False
+
+
+def _subject_near(finds: list[_Find], index: int) -> Term | None:
+    """The nearest subject before or after find `index`, within reach; the one before wins a tie."""
+    position = finds[index].position
+    nearest: Term | None = None
+    distance = _SUBJECT_REACH + 1
+    for other in finds[max(0, index - _SUBJECT_REACH) : index + _SUBJECT_REACH + 1]:
+        gap = abs(other.position - position)
+        if other.term.kind == "subject" and gap < distance:
+            nearest, distance = other.term, gap
+    return nearest
+
+
+def _combine(weights: dict[str, float], calm: dict[str, float]) -> Keywords:
+    quiet = 1.0
+    for weight in weights.values():
+        quiet *= 1.0 - weight
+    value = 1.0 - quiet
+    for weight in calm.values():
+        value *= 1.0 - weight
+    strongest = sorted(weights.items(), key=lambda pair: (-pair[1], pair[0]))
+    return Keywords(round(value, 4), tuple(strongest[:_SHOWN]), tuple(sorted(calm)[:_SHOWN]))
