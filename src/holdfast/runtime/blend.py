@@ -1,0 +1,58 @@
+"""Blending: what n-grams and encoder say together, and when n-grams may speak alone. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from holdfast.manifest import Head, HeadTier
+
+__all__ = ["blend", "label_of", "log_softmax", "ngrams_suffice", "softmax"]
+
+Values = NDArray[np.float64]
+
+
+def log_softmax(logits: Values, temperature: float = 1.0) -> Values:
+    """Log-probabilities of `logits` (n, c) divided by `temperature`."""
+    scaled = logits / temperature
+    scaled -= scaled.max(axis=1, keepdims=True)
+    scaled -= np.log(np.exp(scaled).sum(axis=1, keepdims=True))
+    return scaled
+
+
+def softmax(logits: Values, temperature: float = 1.0) -> Values:
+    """Probabilities of `logits` (n, c) divided by `temperature`; rows sum to 1."""
+    scaled = logits / temperature
+    odds = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+    return np.asarray(odds / odds.sum(axis=1, keepdims=True), np.float64)
+
+
+def blend(ngram_logits: Values, encoder_logits: Values, tier: HeadTier) -> Values:
+    """Equal mean of the temperature-scaled log-probabilities, (n, c), normalised again.
+
+    A stacked logistic regression did worse than this on held-out tickets (docs/adr/0005-triage-model.md).
+    """
+    both = log_softmax(ngram_logits, tier.temperature) + log_softmax(encoder_logits, tier.encoder_temperature)
+    return softmax(both, 2.0)
+
+
+def ngrams_suffice(head: Head, probabilities: Values, *, cascade: bool) -> NDArray[np.bool_]:
+    """Say for which rows (n, c) the n-grams are so sure that the encoder need not be asked about this head."""
+    if not cascade or head.cascade_margin is None:
+        return np.zeros(len(probabilities), np.bool_)
+    top = np.partition(probabilities, -2, axis=1)[:, -2:]
+    return np.asarray(top[:, 1] - top[:, 0] >= head.cascade_margin, np.bool_)
+
+
+def label_of(head: Head, probabilities: Sequence[float]) -> str:
+    """The label a head stands for.
+
+    Routes: the most probable. Priorities: the one that gained most over its prior, because the most probable is nearly
+    always the commonest, and a rare label is what a priority is for; without any gain, the commonest.
+    """
+    if head.task == "route":
+        return head.labels[max(range(len(probabilities)), key=probabilities.__getitem__)]
+    gains = [value / prior if prior else 0.0 for value, prior in zip(probabilities, head.prior, strict=True)]
+    return head.labels[max(range(len(gains)), key=lambda index: (round(gains[index], 9), head.prior[index]))]
