@@ -1,0 +1,26 @@
+"""One SQLite file with one writer: many callers' units of work share one durable commit."""
+
+from holdfast.database.failures import (
+    CommitUncertain,
+    DatabaseBusy,
+    DatabaseClosed,
+    DatabaseDamaged,
+    DiskFailed,
+    DiskFull,
+    NewerState,
+)
+from holdfast.database.file import Database
+from holdfast.database.units import DatabaseLimits, Transaction
+
+__all__ = [
+    "CommitUncertain",
+    "Database",
+    "DatabaseBusy",
+    "DatabaseClosed",
+    "DatabaseDamaged",
+    "DatabaseLimits",
+    "DiskFailed",
+    "DiskFull",
+    "NewerState",
+    "Transaction",
+]

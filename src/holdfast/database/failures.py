@@ -1,0 +1,61 @@
+"""What can go wrong between a unit of work and the disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import apsw
+
+from holdfast.errors import HoldfastError, HumanNeeded, Unavailable
+
+__all__ = [
+    "CommitUncertain",
+    "DatabaseBusy",
+    "DatabaseClosed",
+    "DatabaseDamaged",
+    "DiskFailed",
+    "DiskFull",
+    "NewerState",
+    "translated",
+]
+
+_RETRY_AFTER_S = 5.0  # a full disk or a restart is seldom over sooner
+
+
+class DiskFull(Unavailable):
+    """The file system has no room for the change."""
+
+
+class DiskFailed(Unavailable):
+    """The disk refused a read, a write or an fsync."""
+
+
+class DatabaseBusy(Unavailable):
+    """More changes are waiting than the node keeps, or no reader came free in time."""
+
+
+class DatabaseClosed(Unavailable):
+    """The node is stopping."""
+
+
+class CommitUncertain(Unavailable):
+    """The disk did not say in time whether the change is durable."""
+
+
+class DatabaseDamaged(HumanNeeded):
+    """The file is not a database of ours, or SQLite finds it malformed."""
+
+
+class NewerState(HumanNeeded):
+    """The state on disk was written by a newer Holdfast."""
+
+
+def translated(error: Exception, path: Path) -> HoldfastError:
+    """Say what SQLite's `error` on `path` means in our terms; an error of ours stays itself."""
+    if isinstance(error, HoldfastError):
+        return error
+    if isinstance(error, apsw.FullError):
+        return DiskFull(f"{path}: no room on the file system for a change", retry_after_s=_RETRY_AFTER_S)
+    if isinstance(error, (apsw.CorruptError, apsw.NotADBError)):
+        return DatabaseDamaged(f"{path} is damaged ({error}); stop the node and restore a backup")
+    return DiskFailed(f"{path}: the disk refused a change ({error})", retry_after_s=_RETRY_AFTER_S)

@@ -1,0 +1,241 @@
+"""The journal: what the node did, appended durably, sealed and chained; found again by those who may."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+import msgspec
+
+from holdfast.clock import Clock
+from holdfast.database import Database, DiskFailed, DiskFull, Transaction
+from holdfast.errors import Refused, Unavailable
+from holdfast.ledger.anchor import AnchorFile, AnchorKeeper
+from holdfast.ledger.entries import prepared, write
+from holdfast.ledger.query import Entry, Page, Query, scan
+from holdfast.ledger.reserve import Mode, Reserve, ReserveLimits
+from holdfast.ledger.rows import MIGRATIONS, Row, at_sequence, lookup, lookup_key
+from holdfast.record import Draft, Header, Recorded
+from holdfast.vault import Sealed, Vault
+
+__all__ = ["DurableFacts", "Journal", "KeyReused", "LedgerFull", "LedgerLimits", "SeenKey"]
+
+_HEADER = msgspec.json.Decoder(Header)
+_MOST_ATTEMPTS = 40  # more than the whole reserve has steps; then somebody else eats what is released
+_RETRY_AFTER_S = 5.0
+
+
+class LedgerFull(Unavailable):
+    """The disk takes no ledger entry, not even a header."""
+
+
+class KeyReused(Refused):
+    """An idempotency key came back with another body."""
+
+
+class SeenKey(Protocol):
+    """An idempotency key that was used before."""
+
+    @property
+    def sequence(self) -> int:
+        """Of the entry that the first use made."""
+
+    @property
+    def body_sha256(self) -> bytes | None:
+        """Of the first body."""
+
+
+class DurableFacts(Protocol):
+    """Where idempotency keys and the node's age are kept: `facts.Facts`, a sibling this layer may not name."""
+
+    def age_days(self) -> int:
+        """Whole days this node has run."""
+
+    def recall(self, transaction: Transaction, key: str) -> SeenKey | None:
+        """The first use of `key`."""
+
+    def remember(self, transaction: Transaction, key: str, *, sequence: int, body_sha256: bytes | None) -> None:
+        """Keep the first use of `key`."""
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerLimits:
+    """What the ledger may use and how long it keeps payloads."""
+
+    anchor_file: Path
+    """Best on another disk: whoever can put an older database back can put an older anchor back beside it."""
+    reserve: ReserveLimits
+    retention_days: int = 30
+    audit: Literal["required", "best-effort"] = "required"
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    first: int
+    last: int
+    hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Use:
+    """An idempotency key and the body it came with."""
+
+    key: str
+    body_sha256: bytes | None
+
+
+class Journal:
+    """The ledger of one node. Any thread may call anything; the database's writer puts entries in order."""
+
+    def __init__(
+        self,
+        database: Database,
+        vault: Vault,
+        *,
+        facts: DurableFacts,
+        clock: Clock,
+        limits: LedgerLimits,
+    ) -> None:
+        database.migrate("ledger", MIGRATIONS)
+        self._database = database
+        self._vault = vault
+        self._facts = facts
+        self._clock = clock
+        self._limits = limits
+        self._measures = database.measures
+        self._reserve = Reserve(limits.reserve)
+        self._anchor = AnchorKeeper(AnchorFile(limits.anchor_file, vault), clock=clock, measures=self._measures)
+
+    @property
+    def mode(self) -> Mode:
+        """Whether payloads, only headers, or nothing can be kept now."""
+        return self._reserve.mode
+
+    def append(
+        self,
+        draft: Draft,
+        *,
+        idempotency_key: str | None = None,
+        body_sha256: bytes | None = None,
+        extra: Callable[[Transaction], None] | None = None,
+    ) -> Recorded:
+        """Record `draft` and return once it is durable; `extra` runs in the same unit of work.
+
+        An idempotency key used before appends nothing: the first entry's sequence and payload come back, `replayed`.
+        Raises KeyReused when the key came with another body, LedgerFull (unless audit is best-effort), DatabaseBusy.
+        """
+        use = _Use(idempotency_key, body_sha256) if idempotency_key is not None else None
+        found = self._append((draft,), use, extra=extra)
+        if found is None:
+            return Recorded(recorded=False, sequence=None)
+        if isinstance(found, _Written):
+            return Recorded(recorded=True, sequence=found.last)
+        entry = self.entry(found.sequence)
+        return Recorded(
+            recorded=True, sequence=found.sequence, replayed=True, payload=entry.payload if entry is not None else None
+        )
+
+    def append_many(
+        self, drafts: Sequence[Draft], *, extra: Callable[[Transaction], None] | None = None
+    ) -> tuple[Recorded, ...]:
+        """Record `drafts` in order, all or none, behind one fsync."""
+        if not drafts:
+            return ()
+        found = self._append(drafts, None, extra=extra)
+        if not isinstance(found, _Written):
+            return (Recorded(recorded=False, sequence=None),) * len(drafts)
+        return tuple(Recorded(recorded=True, sequence=s) for s in range(found.first, found.last + 1))
+
+    def find(self, reference: str) -> Entry | None:
+        """The latest entry recorded under the public id `reference`."""
+        key = lookup_key(self._vault.hmac("reference", reference.encode()))
+
+        def query(transaction: Transaction) -> Row | None:
+            sequences = lookup(transaction, key)
+            return at_sequence(transaction, sequences[0]) if sequences else None
+
+        return self._opened(self._database.read(query))
+
+    def entry(self, sequence: int) -> Entry | None:
+        """The entry with this sequence."""
+        return self._opened(self._database.read(lambda t: at_sequence(t, sequence)))
+
+    def list(self, query: Query) -> Page:
+        """A page of entries that match `query`, newest first."""
+        subject = self._vault.hmac("subject", query.subject.encode()) if query.subject is not None else None
+        rows, next_before = scan(self._database, query, subject_key=lookup_key(subject) if subject else None)
+        opened = [self._opened(row) for row in rows]
+        return Page(entries=tuple(entry for entry in opened if entry is not None), next_before=next_before)
+
+    def close(self) -> None:
+        """Write the anchor; the database closes after this."""
+        self._anchor.close()
+
+    def _append(
+        self, drafts: Sequence[Draft], use: _Use | None, *, extra: Callable[[Transaction], None] | None
+    ) -> _Written | SeenKey | None:
+        """Commit with what the disk still takes; None when it takes nothing and audit is best-effort."""
+        for _ in range(_MOST_ATTEMPTS):
+            turn, mode = self._reserve.turn, self._reserve.mode
+            if mode is Mode.FULL:
+                break
+            try:
+                return self._commit(drafts, use, extra=extra, with_payloads=mode is Mode.OK)
+            except (DiskFull, DiskFailed) as error:
+                self._reserve.refused(error, turn=turn)
+        if self._limits.audit == "best-effort":
+            return None
+        raise LedgerFull(
+            f"the ledger {self._database.path} takes no entry: {self._reserve.cause}; free space under "
+            f"{self._database.path.parent}",
+            retry_after_s=_RETRY_AFTER_S,
+        )
+
+    def _commit(
+        self,
+        drafts: Sequence[Draft],
+        use: _Use | None,
+        *,
+        extra: Callable[[Transaction], None] | None,
+        with_payloads: bool,
+    ) -> _Written | SeenKey:
+        day, at = self._facts.age_days(), self._clock.wall_at()
+        batch = prepared(drafts, self._vault, day=day, at=at, with_payloads=with_payloads)
+
+        def unit(transaction: Transaction) -> _Written | SeenKey:
+            if use is not None and (first := self._first_use(transaction, use)) is not None:
+                return first
+            last, entry_hash = write(transaction, batch)
+            written = _Written(first=last - len(drafts) + 1, last=last, hash=entry_hash)
+            if use is not None:
+                self._facts.remember(transaction, use.key, sequence=last, body_sha256=use.body_sha256)
+            if extra is not None:
+                extra(transaction)
+            return written
+
+        found = self._database.commit(unit)
+        if isinstance(found, _Written):
+            self._anchor.advance(found.last, found.hash)
+            for kind, count in Counter(draft.kind for draft in drafts).items():
+                self._measures.add("ledger_entries_total", kind, amount=count)
+        return found
+
+    def _first_use(self, transaction: Transaction, use: _Use) -> SeenKey | None:
+        first = self._facts.recall(transaction, use.key)
+        if first is not None and first.body_sha256 != use.body_sha256:
+            raise KeyReused("this Idempotency-Key was used before with another body; send the first body or a new key")
+        return first
+
+    def _opened(self, row: Row | None) -> Entry | None:
+        if row is None:
+            return None
+        header = _HEADER.decode(row.header)
+        if header.payload_sha256 is None:
+            return Entry(header=header, state="headers_only")
+        payload = None
+        if row.sealed is not None and row.record_key is not None:
+            payload = self._vault.unseal(Sealed(day=row.day, payload=row.sealed, wrapped_key=row.record_key))
+        return Entry(header=header, state="erased" if payload is None else "kept", payload=payload)
