@@ -6,7 +6,7 @@ ARGS ?=
 CACHE ?= .cache
 export PYTHONHASHSEED ?= 0
 
-.PHONY: demo test test-all check bench clients lock clean help
+.PHONY: demo test test-all check bench lock clean help
 
 help:  ## List what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
