@@ -1,8 +1,8 @@
 """The encoder's ONNX graph, written node by node: pooled, normalised, in fp32 or in static int8.
 
 Input `ids` (n, s) int64: token ids of n texts of equal length; there is no mask and no padding. Outputs `features`
-(n, f) float32, the pooled layers that heads read, and `embedding` (n, d) float32, unit rows. Inside, texts lie along
-the second axis, (s, n, d): attention then reads query, key and value where they are (FusedMatMul moves the first axis),
+(n, f) float32, the pooled layers that heads read, and `embedding` (n, d) float32, unit rows. Inside, rows lie
+place by place, (s, n, d): attention then reads query, key and value where they are (FusedMatMul moves the first axis),
 and a text's numbers do not depend on its neighbours. docs/adr/0004-encoder-graph.md says why each node is what it is.
 """
 
@@ -19,15 +19,21 @@ from onnx import TensorProto, helper, numpy_helper
 
 from holdfast.workbench.encoder import Dense, EncoderWeights, Layer, Norm
 
-__all__ = ["Activation8", "Pooled", "default_pooled", "write_fp32_graph", "write_int8_graph"]
+__all__ = ["Activation8", "Pooled", "default_pooled", "smoothed_sites", "write_fp32_graph", "write_int8_graph"]
 
 Array = NDArray[np.float32]
 
 _OPSET = 17
 _IR_VERSION = 8
 _MICROSOFT = "com.microsoft"
-_WEIGHT_LIMIT = 127
-"""int8 weights use -127..127, so that the range is symmetric."""
+_WEIGHT_LIMIT = 64
+"""Weights of products use -64..64: on CPUs without VNNI, AVX2 adds two products of a uint8 and an int8 in 16 bits, and
+2 x 255 x 64 still fits. So one int8 graph is right everywhere, for .003 of mean cosine."""
+_TABLE_LIMIT = 127
+"""The word table is read, not multiplied with uint8: it may use the whole range."""
+_SMALLEST = np.float32(1e-12)  # a row of zeros still needs a scale
+_EMBEDDED, _ATTENDED, _LEFT = "embedded", "l{}_attended", "l{}_left"
+"""Sites: what leaves the embedding, the attention half of a layer, and the layer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +51,26 @@ class Pooled:
 
 @dataclass(frozen=True, slots=True)
 class Activation8:
-    """How one activation becomes uint8: q = clip(round(x / scale) + zero_point, 0, 255)."""
+    """How one activation becomes uint8: q = clip(round(x * factors / scale) + zero_point, 0, 255)."""
 
     scale: float
     zero_point: int
+    factors: Array | None = None
+    """(features,) levels out features of very different size; the weights that read them are divided by it."""
+
+
+def smoothed_sites(weights: EncoderWeights) -> dict[str, Array]:
+    """The values after each LayerNorm, by site, with the weights (features, outputs) that read them.
+
+    There a few features are ten times as large as the rest, and a factor per feature costs one multiplication.
+    """
+    sites, norm, site = {}, weights.norm, _EMBEDDED
+    for number, layer in enumerate(weights.layers, start=1):
+        readers = [_folded(dense, norm).weight for dense in (layer.query, layer.key, layer.value)]
+        sites[site] = np.concatenate(readers, axis=1)
+        sites[_ATTENDED.format(number)] = _folded(layer.up, layer.attention_norm).weight
+        norm, site = layer.norm, _LEFT.format(number)
+    return sites
 
 
 def default_pooled(depth: int) -> Pooled:
@@ -106,10 +128,10 @@ class _Writer:
     def write(self, *, watched: bool) -> bytes:
         """The whole graph, serialised."""
         self._shapes()
-        value, norm = self._normalised("embedded", self._embed()), self._weights.norm
+        value, norm = self._normalised(_EMBEDDED, self._embed()), self._weights.norm
         pools: dict[str, str] = {}
         for number, layer in enumerate(self._weights.layers, start=1):
-            value = self._layer(f"l{number}", layer, value, norm)
+            value = self._layer(number, layer, value, norm)
             norm = layer.norm
             if number in self._pooled.mean_layers:
                 pools[f"mean{number}"] = self._mean(f"l{number}", value, norm)
@@ -118,13 +140,12 @@ class _Writer:
         self._outputs(pools, value, norm)
         return self._serialised(watched=watched)
 
-    # Constants that depend on the input's shape, made once per call.
+    # Inside, a value is (1, s * n, width), place by place; constants that depend on the input's shape are made once.
 
     def _shapes(self) -> None:
-        out = self._out
-        out.constant("zero", np.array([0], np.int64))
-        out.constant("one", np.array([1], np.int64))
-        out.constant("two", np.array([2], np.int64))
+        out, heads = self._out, self._weights.heads
+        for name, number in (("zero", 0), ("one", 1), ("two", 2), ("rest", -1)):
+            out.constant(name, np.array([number], np.int64))
         out.add("Transpose", ["ids"], "ids_by_place", perm=[1, 0])
         out.add("Shape", ["ids_by_place"], "shape")
         out.add("Slice", ["shape", "zero", "one"], "s")
@@ -132,18 +153,15 @@ class _Writer:
         out.add("Mul", ["s", "n"], "rows")
         for name, value in (("ones", 1.0), ("zeros", 0.0)):
             out.add("ConstantOfShape", ["rows"], name, value=helper.make_tensor(name, TensorProto.FLOAT, [1], [value]))
-        out.constant("width", np.array([self._width], np.int64))
-        out.add("Concat", ["one", "rows", "width"], "flat_shape", axis=0)
-        out.add("Concat", ["s", "n", "width"], "full_shape", axis=0)
+        out.constant("heads", np.array([heads, self._width // heads], np.int64))
+        out.add("Concat", ["shape", "heads"], "head_shape", axis=0)
+        out.constant("flat_shape", np.array([1, -1, self._width], np.int64))
+        out.constant("pool_shape", np.array([-1, self._width], np.int64))
+        out.add("Concat", ["s", "rest"], "wide_shape", axis=0)
+        out.add("Concat", ["one", "s"], "mean_shape", axis=0)
         out.add("Cast", ["s"], "s_float", to=TensorProto.FLOAT)
         out.add("Reciprocal", ["s_float"], "share")
-        out.add("Concat", ["one", "s"], "mean_shape", axis=0)
         out.add("Expand", ["share", "mean_shape"], "mean_row")
-        heads = self._weights.heads
-        out.constant("head_shape", np.array([0, 0, heads, self._width // heads], np.int64))
-        out.constant("joined_shape", np.array([0, 0, self._width], np.int64))
-        out.constant("wide_shape", np.array([0, -1], np.int64))
-        out.constant("pool_shape", np.array([-1, self._width], np.int64))
 
     def _embed(self) -> str:
         out = self._out
@@ -153,28 +171,30 @@ class _Writer:
             out.constant("words", self._weights.words)
             out.add("Gather", ["words", "ids_by_place"], "worded")
         else:
-            table, scales = _rounded(self._weights.words, axis=1)
+            table, scales = _rounded(self._weights.words, axis=1, limit=_TABLE_LIMIT)
             out.constant("words", table)
             out.constant("word_scales", scales)
             out.add("Gather", ["words", "ids_by_place"], "words_int8")
             out.add("Cast", ["words_int8"], "words_float", to=TensorProto.FLOAT)
             out.add("Gather", ["word_scales", "ids_by_place"], "words_scale")
             out.add("Mul", ["words_float", "words_scale"], "worded")
-        return out.add("Add", ["worded", "placed"], "summed")
+        out.add("Add", ["worded", "placed"], "summed")
+        return out.add("Reshape", ["summed", "flat_shape"], "summed_flat")
 
-    def _layer(self, name: str, layer: Layer, value: str, norm: Norm) -> str:
+    def _layer(self, number: int, layer: Layer, value: str, norm: Norm) -> str:
         """One block; takes and returns normalised values, before gamma and beta of `norm` and of the layer's own."""
+        name = f"l{number}"
         heads: list[str] = []
         for part, dense in (("query", layer.query), ("key", layer.key), ("value", layer.value)):
             flat = self._dense(f"{name}_{part}", value, _folded(dense, norm))
             heads.append(self._out.add("Reshape", [flat, "head_shape"], f"{name}_{part}_heads"))
         context = self._attention(name, heads)
         attended = self._dense(f"{name}_output", context, _shifted(layer.output, norm.beta))
-        value = self._added(f"{name}_attended", attended, value, norm)
+        value = self._added(_ATTENDED.format(number), attended, value, norm)
         wide = self._dense(f"{name}_up", value, _folded(layer.up, layer.attention_norm))
         active = self._active(f"{name}_active", wide)
         narrow = self._dense(f"{name}_down", active, _shifted(layer.down, layer.attention_norm.beta))
-        return self._added(f"{name}_out", narrow, value, layer.attention_norm)
+        return self._added(_LEFT.format(number), narrow, value, layer.attention_norm)
 
     def _attention(self, name: str, heads: list[str]) -> str:
         out = self._out
@@ -185,7 +205,7 @@ class _Writer:
         out.add("Softmax", [f"{name}_scores"], f"{name}_weights", axis=-1)
         out.add_microsoft("FusedMatMul", [f"{name}_weights", value], f"{name}_mixed", transBatchB=1)
         out.add("Transpose", [f"{name}_mixed"], f"{name}_moved", perm=[2, 0, 1, 3])
-        return out.add("Reshape", [f"{name}_moved", "joined_shape"], f"{name}_context")
+        return out.add("Reshape", [f"{name}_moved", "flat_shape"], f"{name}_context")
 
     def _active(self, name: str, value: str) -> str:
         out = self._out
@@ -204,10 +224,8 @@ class _Writer:
 
     def _normalised(self, name: str, value: str) -> str:
         """LayerNorm without gamma and beta: instance normalisation with one channel per token."""
-        out = self._out
-        flat = out.add("Reshape", [value, "flat_shape"], f"{name}_flat")
-        even = out.add("InstanceNormalization", [flat, "ones", "zeros"], f"{name}_even", epsilon=self._weights.epsilon)
-        return out.add("Reshape", [even, "full_shape"], name)
+        epsilon = self._weights.epsilon
+        return self._out.add("InstanceNormalization", [value, "ones", "zeros"], name, epsilon=epsilon)
 
     def _dense(self, name: str, value: str, dense: Dense) -> str:
         out = self._out
@@ -218,24 +236,25 @@ class _Writer:
             out.constant(f"{name}_weight", dense.weight)
             out.add("MatMul", [value, f"{name}_weight"], f"{name}_product")
             return out.add("Add", [f"{name}_product", bias], name)
-        table, scales = _rounded(dense.weight, axis=0)
+        chosen = self._activations[value]
+        weight = dense.weight if chosen.factors is None else dense.weight / chosen.factors[:, None]
+        table, scales = _rounded(weight, axis=0, limit=_WEIGHT_LIMIT)
         out.constant(f"{name}_weight", table)
         out.constant(f"{name}_scale", scales[0])
-        rounded, scale, zero = self._rounded_activation(value, self._activations[value])
-        return out.add_microsoft(
-            "MatMulIntegerToFloat",
-            [rounded, f"{name}_weight", scale, f"{name}_scale", zero, "", bias],
-            name,
-        )
+        rounded, scale, zero = self._rounded_activation(value, chosen)
+        inputs = [rounded, f"{name}_weight", scale, f"{name}_scale", zero, "", bias]
+        return out.add_microsoft("MatMulIntegerToFloat", inputs, name)
 
     def _rounded_activation(self, value: str, chosen: Activation8) -> tuple[str, str, str]:
         """`value` in uint8, its scale and its zero point; written once however many products read it."""
-        out, rounded = self._out, f"{value}_uint8"
-        scale, zero = f"{value}_scale", f"{value}_zero"
+        out, rounded, scale, zero = self._out, f"{value}_uint8", f"{value}_scale", f"{value}_zero"
         if scale not in out.constants:
             out.constant(scale, np.array(chosen.scale, np.float32))
             out.constant(zero, np.array(chosen.zero_point, np.uint8))
-            out.add("QuantizeLinear", [value, scale, zero], rounded)
+            even = value
+            if chosen.factors is not None:
+                even = out.add("Mul", [value, out.constant(f"{value}_factors", chosen.factors)], f"{value}_even")
+            out.add("QuantizeLinear", [even, scale, zero], rounded)
         return rounded, scale, zero
 
     # Pooling: a mean is linear, so gamma and beta come after it; a maximum needs gamma before.
@@ -251,8 +270,10 @@ class _Writer:
     def _maximum(self, name: str, value: str, norm: Norm) -> str:
         out = self._out
         scaled = out.add("Mul", [value, out.constant(f"{name}_gamma", norm.gamma)], f"{name}_scaled")
-        top = out.add("ReduceMax", [scaled], f"{name}_top", axes=[0], keepdims=0)
-        return out.add("Add", [top, out.constant(f"{name}_beta", norm.beta)], f"{name}_max")
+        wide = out.add("Reshape", [scaled, "wide_shape"], f"{name}_scaled_wide")
+        top = out.add("ReduceMax", [wide], f"{name}_top", axes=[0], keepdims=1)
+        even = out.add("Reshape", [top, "pool_shape"], f"{name}_top_even")
+        return out.add("Add", [even, out.constant(f"{name}_beta", norm.beta)], f"{name}_max")
 
     def _outputs(self, pools: Mapping[str, str], value: str, norm: Norm) -> None:
         out = self._out
@@ -268,7 +289,8 @@ class _Writer:
 
     def _first(self, value: str, norm: Norm) -> str:
         out = self._out
-        out.add("Slice", [value, "zero", "one"], "first")
+        out.add("Reshape", [value, "wide_shape"], "places")
+        out.add("Slice", ["places", "zero", "one"], "first")
         out.add("Reshape", ["first", "pool_shape"], "first_even")
         out.add("Mul", ["first_even", out.constant("first_gamma", norm.gamma)], "first_scaled")
         return out.add("Add", ["first_scaled", out.constant("first_beta", norm.beta)], "first_pooled")
@@ -305,7 +327,7 @@ def _shifted(dense: Dense, beta: Array) -> Dense:
     return Dense(dense.weight, dense.bias + beta)
 
 
-def _rounded(values: Array, *, axis: int) -> tuple[NDArray[np.int8], Array]:
-    """`values` in int8 with one scale per slice along `axis` (kept as an axis of length 1)."""
-    scales = np.maximum(np.abs(values).max(axis=axis, keepdims=True), np.float32(1e-12)) / np.float32(_WEIGHT_LIMIT)
-    return np.clip(np.rint(values / scales), -_WEIGHT_LIMIT, _WEIGHT_LIMIT).astype(np.int8), scales
+def _rounded(values: Array, *, axis: int, limit: int) -> tuple[NDArray[np.int8], Array]:
+    """`values` in -limit..limit with one scale per slice along `axis` (kept as an axis of length 1)."""
+    scales = np.maximum(np.abs(values).max(axis=axis, keepdims=True), _SMALLEST) / np.float32(limit)
+    return np.clip(np.rint(values / scales), -limit, limit).astype(np.int8), scales
