@@ -21,16 +21,23 @@ Ints = NDArray[np.int64]
 
 
 def measure(
-    probabilities: Floats, truth: Ints, *, labels: Sequence[str], urgent: Sequence[Sequence[str]] = ()
+    probabilities: Floats,
+    truth: Ints,
+    *,
+    labels: Sequence[str],
+    urgent: Sequence[Sequence[str]] = (),
+    predicted: Ints | None = None,
 ) -> Figures:
     """Measure `probabilities` (n, c), rows summing to 1, against the label positions `truth` (n,).
 
-    `urgent`: each a set of labels whose joint probability is judged as a detector, most urgent first.
+    `urgent`: each a set of labels whose joint probability is judged as a detector, most urgent first. `predicted`: the
+    label positions the head stands for, if they are not simply the most probable (`runtime.blend.label_of`).
     """
-    predicted = probabilities.argmax(axis=1)
-    confusion = confusion_matrix(predicted, truth, classes=len(labels))
-    chosen = np.clip(probabilities[np.arange(len(truth)), truth], _TINY, 1.0)
-    bins, calibration_error = _reliability(probabilities.max(axis=1), predicted == truth)
+    said = probabilities.argmax(axis=1) if predicted is None else predicted
+    rows = np.arange(len(truth))
+    confusion = confusion_matrix(said, truth, classes=len(labels))
+    chosen = np.clip(probabilities[rows, truth], _TINY, 1.0)
+    bins, calibration_error = _reliability(probabilities[rows, said], said == truth)
     return Figures(
         rows=len(truth),
         macro_f1=macro_f1(confusion),

@@ -153,7 +153,8 @@ def _marks(series: Series, frame: Frame, *, heaviest: float) -> list[str]:
     parts = []
     if series.joined and places:
         path = "M" + "L".join(f"{a} {b}" for a, b in places)
-        parts.append(f'<path class="line c{series.colour}" d="{path}"/>')
+        bare = "" if series.marked else " bare"  # without marks, the dashes of the second line tell the two apart
+        parts.append(f'<path class="line c{series.colour}{bare}" d="{path}"/>')
     for point, (a, b) in zip(series.points, places, strict=True):
         if point.error:
             low, high = _y(frame.y, point.y - point.error), _y(frame.y, point.y + point.error)

@@ -64,8 +64,8 @@ def urgent_plot(head: HeadReport) -> str:
     frame = Frame(
         f"Finding {', '.join(curves[0][1].labels)} ({head.name})",
         spoken,
-        _share_axis("recall: share of the urgent that are found"),
-        _share_axis("precision: share of alarms that are right"),
+        _share_axis("recall: urgent tickets that are found"),
+        _share_axis("precision: alarms that are right"),
     )
     return draw(frame, series)
 
