@@ -12,7 +12,7 @@ where there is one, the next step. Errors know nothing of HTTP or exit codes; th
 
 from __future__ import annotations
 
-__all__ = ["HoldfastError", "HumanNeeded", "InvalidInput", "Refused", "Unavailable"]
+__all__ = ["HoldfastError", "HumanNeeded", "InvalidInput", "Refused", "Unavailable", "kinds_of"]
 
 
 class HoldfastError(Exception):
@@ -42,3 +42,8 @@ class InvalidInput(HoldfastError):
 
 class HumanNeeded(HoldfastError):
     """The node cannot repair this by itself."""
+
+
+def kinds_of(error: BaseException) -> tuple[str, ...]:
+    """Names of the error's classes, most particular first: what crosses a wire instead of a class."""
+    return tuple(kind.__name__ for kind in type(error).__mro__ if kind not in (object, BaseException, Exception))

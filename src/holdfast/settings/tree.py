@@ -13,13 +13,13 @@ from msgspec import Meta
 
 __all__ = [
     "Bands",
-    "Data",
     "Ledger",
     "Limits",
     "Package",
     "Runtime",
     "Server",
     "Settings",
+    "Storage",
     "Tiers",
     "Triage",
     "Trust",
@@ -60,7 +60,7 @@ class Server(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     ] = 8.0
 
 
-class Data(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Storage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where the node keeps its state."""
 
     directory: Annotated[
@@ -224,7 +224,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """All of it."""
 
     server: Server = Server()
-    data: Data = Data()
+    data: Storage = Storage()
     triage: Triage = Triage()
     tiers: Tiers = Tiers()
     runtime: Runtime = Runtime()

@@ -1,0 +1,176 @@
+"""The ASGI application: gate, body, limiter, endpoint, answer; errors become statuses here and nowhere else."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+import time
+import traceback
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from dataclasses import dataclass
+from typing import Any
+
+from holdfast.access import Caller
+from holdfast.errors import HoldfastError
+from holdfast.http.gate import Gate, check_length, check_media_type
+from holdfast.http.limiter import Limiter
+from holdfast.http.messages import Endpoint, Reply, Request
+from holdfast.http.nesting import deeper_than
+from holdfast.http.problems import BodyTooLarge, MalformedBody, NoSuchPath, problem
+from holdfast.http.table import MethodNotAllowed, RouteTable
+from holdfast.measure import Measures
+from holdfast.node.log import Log
+
+__all__ = ["App", "AppLimits", "ClientGone"]
+
+_Message = MutableMapping[str, Any]
+_Receive = Callable[[], Awaitable[_Message]]
+_Send = Callable[[_Message], Awaitable[None]]
+
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:@/+=-]{1,128}")
+_WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+_JSON = b"application/json"
+_SERVER_ERROR = 500
+
+
+class ClientGone(HoldfastError):
+    """The client closed the connection before its request was complete."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppLimits:
+    """What one request may cost."""
+
+    body_bytes: int
+    depth: int
+
+
+class App:
+    """Answers every request of both listening addresses. Runs on the event loop; endpoints run in the limiters."""
+
+    def __init__(
+        self,
+        table: RouteTable,
+        *,
+        gate: Gate,
+        limits: AppLimits,
+        limiters: Mapping[str, Limiter],
+        seen: tuple[Measures, Log],
+    ) -> None:
+        self._table, self._gate, self._limits, self._limiters = table, gate, limits, limiters
+        self._measures, self._log = seen
+        self._boot = os.urandom(5).hex()
+        self._counter = itertools.count(1)
+
+    async def __call__(self, scope: _Message, receive: _Receive, send: _Send) -> None:
+        """ASGI entry: one call per request."""
+        if scope["type"] != "http":
+            return
+        arrived_s = time.clock_gettime(time.CLOCK_BOOTTIME)
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        given = headers.get(b"x-request-id")
+        if given is not None and _REQUEST_ID.fullmatch(given):
+            request_id = given.decode("ascii")
+        else:
+            request_id = f"{self._boot}-{next(self._counter):x}"
+        endpoint: Endpoint | None = None
+        try:
+            endpoint, request = self._enter(scope, headers, request_id, arrived_s)
+            reply = await self._answer(endpoint, request, receive)
+        except ClientGone:
+            return
+        except Exception as error:  # noqa: BLE001  # rim: whatever happened, the client gets an answer
+            reply = self._refuse(error, endpoint, request_id)
+        self._count(endpoint, reply.status, time.clock_gettime(time.CLOCK_BOOTTIME) - arrived_s, request_id)
+        await _send_reply(send, reply, request_id)
+
+    def _enter(
+        self, scope: _Message, headers: dict[bytes, bytes], request_id: str, arrived_s: float
+    ) -> tuple[Endpoint, Request]:
+        method, path = scope["method"], scope["path"]
+        caller: Caller = scope["state"]["caller"]
+        on_socket = scope["client"] is None
+        if not on_socket:
+            self._gate.check(method, headers)
+        if method == "OPTIONS":
+            raise MethodNotAllowed(method, path, self._table.allowed(path))
+        endpoint, arguments = self._table.find(method, path)
+        if endpoint.socket_only and not on_socket:
+            raise NoSuchPath(f"{path[:200]}: served on the owner socket only, use the holdfast command on this machine")
+        request = Request(method, path, arguments, scope["query_string"], headers, b"", request_id, arrived_s, caller)
+        return endpoint, request
+
+    async def _answer(self, endpoint: Endpoint, request: Request, receive: _Receive) -> Reply:
+        if request.method in _WITH_BODY:
+            check_length(request.headers, self._limits.body_bytes)
+            check_media_type(request.headers, endpoint.media_types)
+        if endpoint.stage == "inline":
+            return endpoint.call(request)
+        limiter = self._limiters[endpoint.stage]
+        limiter.require_slot()  # before the body: a node that is full must not read what it will refuse
+        if request.method in _WITH_BODY:
+            request.body = await self._read_body(receive)
+            if request.headers.get(b"content-type", _JSON).startswith(_JSON) and deeper_than(
+                request.body, self._limits.depth
+            ):
+                raise MalformedBody(f"body: expected JSON nested at most {self._limits.depth} deep, found deeper")
+        reply: Reply = await limiter.run(endpoint.call, request)
+        return reply
+
+    async def _read_body(self, receive: _Receive) -> bytes:
+        chunks: list[bytes] = []
+        size = 0
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise ClientGone("the client closed the connection before its body was complete")
+            chunk = message["body"]
+            if not message["more_body"] and not chunks:
+                chunks.append(chunk)
+                size = len(chunk)
+            elif chunk:
+                chunks.append(chunk)
+                size += len(chunk)
+            if size > self._limits.body_bytes:
+                raise BodyTooLarge(f"body: expected at most {self._limits.body_bytes} bytes, found more")
+            if not message["more_body"]:
+                return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    def _refuse(self, error: Exception, endpoint: Endpoint | None, request_id: str) -> Reply:
+        if isinstance(error, MethodNotAllowed):
+            return _methods(error, request_id)
+        render = (endpoint.failures if endpoint else None) or problem
+        reply = render(error, request_id)
+        if reply.status == _SERVER_ERROR:
+            # Frames only: an exception's own text may quote a ticket.
+            frames = "".join(traceback.format_tb(error.__traceback__)[-8:])
+            self._log.error("request-failed", request_id=request_id, error=type(error).__name__, frames=frames)
+        return reply
+
+    def _count(self, endpoint: Endpoint | None, status: int, seconds: float, request_id: str) -> None:
+        route = endpoint.template if endpoint else "none"
+        self._measures.add("requests_total", route, str(status))
+        self._measures.observe("request_seconds", route, value=seconds)
+        self._log.request(request_id, route, status, seconds)
+
+
+def _methods(error: MethodNotAllowed, request_id: str) -> Reply:
+    """Answer OPTIONS with the methods of a path, anything else with 405."""
+    allow = [(b"allow", ", ".join(error.allowed).encode())]
+    if "expected" in str(error) and str(error).endswith("found OPTIONS"):
+        return Reply(b"", 204, b"", allow)
+    reply = problem(error, request_id)
+    reply.headers += allow
+    return reply
+
+
+async def _send_reply(send: _Send, reply: Reply, request_id: str) -> None:
+    headers = [
+        (b"content-type", reply.media_type),
+        (b"content-length", str(len(reply.body)).encode()),
+        (b"x-request-id", request_id.encode()),
+        *reply.headers,
+    ]
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    await send({"type": "http.response.body", "body": reply.body})

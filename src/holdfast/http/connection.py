@@ -1,0 +1,95 @@
+"""One client connection: uvicorn's HTTP/1.1 protocol with a bound on time, and the peer's credentials on a socket."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from typing import Any, Literal
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from holdfast.access import Caller, Role
+
+__all__ = ["LOCAL", "Connection", "OwnerConnection", "raw_problem"]
+
+LOCAL = Caller(name="local", role=Role.OPERATOR)
+"""Anybody on the loopback of a node without users. Not admin: packages and configuration go through the socket."""
+
+_UCRED = struct.Struct("3i")
+
+
+def raw_problem(status: int, phrase: str, detail: str) -> bytes:
+    """A whole HTTP response for the cases in which there is no request to answer."""
+    slug = phrase.lower().replace(" ", "-")
+    body = (
+        f'{{"type":"urn:holdfast:problem:{slug}","title":"{phrase}","status":{status},"detail":"{detail}"}}'
+    ).encode()
+    head = (
+        f"HTTP/1.1 {status} {phrase}\r\ncontent-type: application/problem+json\r\n"
+        f"content-length: {len(body)}\r\nretry-after: 1\r\nconnection: close\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+class Connection(HttpToolsProtocol):
+    """Says which phase it is in and since when: one sweep a second closes slow clients, no timer each."""
+
+    caller: Caller = LOCAL
+    phase: Literal["head", "body", "answer"] = "head"
+    since_s: float = 0.0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn narrows it
+        """A client connected: it now owes a request."""
+        super().connection_made(transport)
+        most_connections: int = self.app_state["most_connections"]
+        self.app_state = {"caller": self.caller}
+        self.since_s = self.loop.time()
+        if len(self.connections) > most_connections:
+            transport.write(raw_problem(503, "Service Unavailable", "every connection is taken, try again"))
+            transport.close()
+
+    def on_message_begin(self) -> None:
+        """The first byte of a request came."""
+        super().on_message_begin()
+        self.phase, self.since_s = "head", self.loop.time()
+
+    def on_headers_complete(self) -> None:
+        """The head is complete: the body follows."""
+        self.phase, self.since_s = "body", self.loop.time()
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """The request is complete: now the node owes an answer."""
+        self.phase = "answer"
+        super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is not HTTP/1.1 in the node's own dialect."""
+        self.transport.write(raw_problem(400, "Bad Request", msg))
+        self.transport.close()
+
+    def close_if_slow(self, now_s: float, *, head_s: float, body_s: float) -> None:
+        """End the connection of a client that owes the rest of its request for too long."""
+        limit_s = {"head": head_s, "body": body_s}.get(self.phase)
+        if limit_s is None or now_s - self.since_s <= limit_s or self.transport.is_closing():
+            return
+        if self.cycle is None or not self.cycle.response_started or self.cycle.response_complete:
+            self.transport.write(raw_problem(408, "Request Timeout", f"the {self.phase} of the request did not arrive"))
+        self.transport.close()
+
+
+class OwnerConnection(Connection):
+    """A connection on the owner socket: the kernel says who is at the other end."""
+
+    owner_uid: int = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn narrows it
+        """Let root and the service's own user in as admin; close on anybody else."""
+        peer: Any = transport.get_extra_info("socket")
+        _pid, uid, _gid = _UCRED.unpack(peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
+        self.caller = Caller(name=f"uid {uid}", role=Role.ADMIN)
+        super().connection_made(transport)
+        if uid not in (0, self.owner_uid):
+            transport.write(raw_problem(403, "Forbidden", f"expected root or uid {self.owner_uid}, found uid {uid}"))
+            transport.close()

@@ -1,0 +1,131 @@
+"""Errors as answers: one table from error class to status, and RFC 9457 problem details."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from http import HTTPStatus
+
+import msgspec
+
+from holdfast.errors import InvalidInput, Refused, Unavailable, kinds_of
+from holdfast.http.messages import Reply
+
+__all__ = [
+    "STATUSES",
+    "BodyTooLarge",
+    "CrossSite",
+    "Forwarded",
+    "InvalidField",
+    "MalformedBody",
+    "NoSuchPath",
+    "Problem",
+    "StillWorking",
+    "UnknownHost",
+    "WrongMediaType",
+    "problem",
+    "retry_after",
+    "status_of",
+]
+
+
+class NoSuchPath(InvalidInput):
+    """Nothing is served at this path."""
+
+
+class MalformedBody(InvalidInput):
+    """The body is not what its media type says."""
+
+
+class BodyTooLarge(InvalidInput):
+    """The body is longer than the node accepts."""
+
+
+class WrongMediaType(InvalidInput):
+    """The body's media type is not one this path takes."""
+
+
+class InvalidField(InvalidInput):
+    """One field, parameter or header has a value that cannot be used."""
+
+
+class UnknownHost(Refused):
+    """The Host header names a host this node does not serve."""
+
+
+class CrossSite(Refused):
+    """A page of another site sent a request that changes state."""
+
+
+class Forwarded(Refused):
+    """A proxy stands between a node without users and its caller."""
+
+
+class StillWorking(Unavailable):
+    """The call has not ended in the time a request has."""
+
+
+# By name: the error classes of every room are here, and importing them all would load every room at start.
+# A test resolves each name.
+STATUSES: Mapping[str, int] = {
+    "NoSuchPath": 404,
+    "MalformedBody": 400,
+    "BodyTooLarge": 413,
+    "WrongMediaType": 415,
+    "InvalidField": 422,
+    "UnknownHost": 403,
+    "CrossSite": 403,
+    "Forwarded": 403,
+    "Forbidden": 403,
+    "InvalidInput": 422,
+    "Refused": 403,
+    "Unavailable": 503,
+    "HumanNeeded": 503,
+    "HoldfastError": 500,
+}
+
+_ENCODER = msgspec.json.Encoder()
+_WORD = re.compile(r"(?<!^)(?=[A-Z])")
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """RFC 9457 problem details, and the request it belongs to."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    request_id: str
+    pointer: str = ""
+    """JSON pointer of the field at fault."""
+    kinds: tuple[str, ...] = ()
+    """The error's classes, for the command line to choose its exit code from."""
+
+
+def status_of(error: BaseException) -> int:
+    """Return the status of the most particular class the table knows; 500 for what it does not."""
+    return next((STATUSES[kind] for kind in kinds_of(error) if kind in STATUSES), 500)
+
+
+def retry_after(error: BaseException) -> list[tuple[bytes, bytes]]:
+    """Return the Retry-After header of an error that says when, in whole seconds."""
+    if not isinstance(error, Unavailable):
+        return []
+    return [(b"retry-after", str(max(1, round(error.retry_after_s))).encode())]
+
+
+def problem(error: BaseException, request_id: str) -> Reply:
+    """Render `error` as application/problem+json."""
+    status = status_of(error)
+    known = status != HTTPStatus.INTERNAL_SERVER_ERROR
+    words = _WORD.sub(" ", type(error).__name__).lower() if known else "internal error"
+    body = Problem(
+        type="urn:holdfast:problem:" + words.replace(" ", "-"),
+        title=words.capitalize(),
+        status=status,
+        detail=str(error) if known else "the node failed on this request; its log names the request id",
+        request_id=request_id,
+        pointer=getattr(error, "field", ""),
+        kinds=kinds_of(error),
+    )
+    return Reply(_ENCODER.encode(body), status, b"application/problem+json", retry_after(error))

@@ -1,0 +1,162 @@
+"""Serving: two listening sockets, one event loop, slow clients swept away, an end that drains."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from email.utils import formatdate
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import uvloop
+from uvicorn.config import Config
+from uvicorn.server import ServerState
+
+from holdfast.errors import Unavailable
+from holdfast.http.connection import Connection, OwnerConnection
+
+__all__ = ["AddressBusy", "ServerLimits", "bind_owner_socket", "bind_tcp", "serve"]
+
+_BACKLOG = 2048
+_SWEEP_S = 1.0
+_DRAIN_POLL_S = 0.02
+_LONGEST_SOCKET_PATH = 100  # the kernel's sun_path holds 108 bytes
+
+
+class AddressBusy(Unavailable):
+    """Another program listens on the configured address."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerLimits:
+    """How long a client may take, and how many there may be."""
+
+    connections: int
+    header_timeout_s: float
+    body_timeout_s: float
+    keep_alive_s: int
+    drain_s: float
+
+
+def bind_tcp(host: str, port: int) -> socket.socket:
+    """Listen on `host`:`port`. Raises AddressBusy. From here on clients wait instead of being refused."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise AddressBusy(
+            f"server.port: expected {host}:{port} to be free, found: {error.strerror}; choose another with --port"
+        ) from error
+    listener.listen(_BACKLOG)
+    listener.settimeout(0)
+    return listener
+
+
+def bind_owner_socket(directory: Path) -> socket.socket:
+    """Listen on `DATA/holdfast.sock`, readable by this user alone; the lock says that nobody else does."""
+    path = directory / "holdfast.sock"
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = os.umask(0o177)
+    directory_fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        # Through the directory's descriptor: the path itself may be longer than a socket address can be.
+        long = len(os.fsencode(path)) > _LONGEST_SOCKET_PATH
+        listener.bind(f"/proc/self/fd/{directory_fd}/holdfast.sock" if long else os.fspath(path))
+    finally:
+        os.close(directory_fd)
+        os.umask(before)
+    listener.listen(_BACKLOG)
+    listener.settimeout(0)
+    return listener
+
+
+def serve(
+    app: Callable[..., Any],
+    listeners: tuple[socket.socket, socket.socket],
+    limits: ServerLimits,
+    *,
+    on_hangup: Callable[[], None],
+    on_ready: Callable[[], None],
+) -> None:
+    """Answer on (tcp, owner socket) until SIGTERM or SIGINT, then drain. Returns when every answer is sent."""
+    quiet = logging.getLogger("uvicorn.error")
+    quiet.propagate, quiet.disabled = False, True  # its lines are not JSON; what matters is in our own log
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(app, listeners, limits, hooks=(on_hangup, on_ready)))
+
+
+async def _serve(
+    app: Callable[..., Any],
+    listeners: tuple[socket.socket, socket.socket],
+    limits: ServerLimits,
+    *,
+    hooks: tuple[Callable[[], None], Callable[[], None]],
+) -> None:
+    loop = asyncio.get_running_loop()
+    config = Config(
+        app,
+        http=Connection,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        timeout_keep_alive=limits.keep_alive_s,
+    )
+    config.load()
+    state = ServerState()
+    stop = asyncio.Event()
+    on_hangup, on_ready = hooks
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, on_hangup)
+    tcp, owner = listeners
+    bounds = {"most_connections": limits.connections}
+    servers = [
+        await loop.create_server(partial(Connection, config, state, bounds, loop), sock=tcp),
+        await loop.create_unix_server(partial(OwnerConnection, config, state, bounds, loop), sock=owner),
+    ]
+    on_ready()
+    await _sweep_until(stop, state, limits)
+    for server in servers:
+        server.close()
+    await _drain(state, limits.drain_s)
+
+
+async def _sweep_until(stop: asyncio.Event, state: ServerState, limits: ServerLimits) -> None:
+    loop = asyncio.get_running_loop()
+    while not stop.is_set():
+        state.default_headers = [(b"date", formatdate(usegmt=True).encode())]
+        now_s = loop.time()
+        for connection in tuple(state.connections):
+            if isinstance(connection, Connection):
+                connection.close_if_slow(now_s, head_s=limits.header_timeout_s, body_s=limits.body_timeout_s)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), _SWEEP_S)
+
+
+async def _drain(state: ServerState, drain_s: float) -> None:
+    """Close what is idle, wait for what is being answered."""
+    loop = asyncio.get_running_loop()
+    end_s = loop.time() + drain_s
+    while state.tasks and loop.time() < end_s:
+        _close_idle(state)
+        await asyncio.sleep(_DRAIN_POLL_S)
+    _close_idle(state)
+    for task in tuple(state.tasks):
+        task.cancel()
+
+
+def _close_idle(state: ServerState) -> None:
+    for connection in tuple(state.connections):
+        connection.shutdown()

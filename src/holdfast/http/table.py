@@ -1,0 +1,81 @@
+"""The table of routes: from method and path to an endpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from holdfast.http.messages import Endpoint
+from holdfast.http.problems import NoSuchPath
+
+__all__ = ["MethodNotAllowed", "RouteTable"]
+
+
+class MethodNotAllowed(NoSuchPath):
+    """The path is served, but not with this method."""
+
+    def __init__(self, method: str, path: str, allowed: tuple[str, ...]) -> None:
+        super().__init__(f"{path[:200]}: expected {', '.join(allowed)}, found {method[:20]}")
+        self.allowed = allowed
+
+
+class RouteTable:
+    """Endpoints by path; exact paths first, then templates of the same number of segments, in order."""
+
+    def __init__(self, endpoints: Iterable[Endpoint]) -> None:
+        self.endpoints = tuple(endpoints)
+        self._exact: dict[str, dict[str, Endpoint]] = {}
+        self._templates: dict[int, list[tuple[tuple[str, ...], dict[str, Endpoint]]]] = {}
+        for endpoint in self.endpoints:
+            self._methods_at(endpoint.template)[endpoint.method] = endpoint
+
+    def _methods_at(self, template: str) -> dict[str, Endpoint]:
+        if "{" not in template:
+            return self._exact.setdefault(template, {})
+        segments = tuple(template.split("/"))
+        same_length = self._templates.setdefault(len(segments), [])
+        for known, methods in same_length:
+            if known == segments:
+                return methods
+        same_length.append((segments, {}))
+        return same_length[-1][1]
+
+    def find(self, method: str, path: str) -> tuple[Endpoint, dict[str, str]]:
+        """Return the endpoint and its path arguments. Raises NoSuchPath or MethodNotAllowed."""
+        methods, arguments = self._match(path)
+        endpoint = methods.get("GET" if method == "HEAD" else method)
+        if endpoint is None:
+            raise MethodNotAllowed(method, path, allowed(methods))
+        return endpoint, arguments
+
+    def allowed(self, path: str) -> tuple[str, ...]:
+        """The methods `path` takes. Raises NoSuchPath."""
+        return allowed(self._match(path)[0])
+
+    def _match(self, path: str) -> tuple[dict[str, Endpoint], dict[str, str]]:
+        exact = self._exact.get(path)
+        if exact is not None:
+            return exact, {}
+        if len(path) > 1 and path.endswith("/"):
+            return self._match(path[:-1])
+        given = path.split("/")
+        for segments, methods in self._templates.get(len(given), ()):
+            arguments = _arguments(segments, given)
+            if arguments is not None:
+                return methods, arguments
+        raise NoSuchPath(f"{path[:200]}: nothing is served here; /openapi.json lists what is")
+
+
+def allowed(methods: dict[str, Endpoint]) -> tuple[str, ...]:
+    """The methods of one path, HEAD and OPTIONS included."""
+    head = ("HEAD",) if "GET" in methods else ()
+    return (*sorted(methods), *head, "OPTIONS")
+
+
+def _arguments(segments: tuple[str, ...], given: list[str]) -> dict[str, str] | None:
+    found: dict[str, str] = {}
+    for want, have in zip(segments, given, strict=True):
+        if want.startswith("{") and have:
+            found[want[1:-1]] = have
+        elif want != have:
+            return None
+    return found

@@ -1,0 +1,1 @@
+"""Assembly: build every object once, own the loops, offer what the surface calls."""

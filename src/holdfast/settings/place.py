@@ -1,0 +1,25 @@
+"""Where the state of a node lives when nobody says."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from holdfast.settings.tree import Settings
+
+__all__ = ["data_directory"]
+
+_SYSTEM = Path("/var/lib/holdfast")
+
+
+def data_directory(settings: Settings, environment: Mapping[str, str]) -> Path:
+    """Return the data directory: the configured one, else the system's for root, else the user's XDG data home."""
+    if settings.data.directory:
+        return Path(settings.data.directory).absolute()
+    if os.geteuid() == 0:
+        return _SYSTEM
+    xdg = environment.get("XDG_DATA_HOME", "")
+    # XDG base directory specification: a relative path in the variable is invalid and ignored.
+    home = Path(xdg) if xdg.startswith("/") else Path(environment.get("HOME", "") or Path.home()) / ".local" / "share"
+    return home / "holdfast"
