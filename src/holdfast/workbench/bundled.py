@@ -84,13 +84,14 @@ def load_head(head: str, *, directory: Path = DATA_DIR, seed: int = 0) -> Bundle
 
 def _check(path: Path, sums: Path) -> None:
     try:
-        wanted = dict(reversed(line.split(maxsplit=1)) for line in sums.read_text().splitlines() if line.strip())
+        lines = [line.split(maxsplit=1) for line in sums.read_text().splitlines() if line.strip()]
         found = digest_bytes(path.read_bytes()).removeprefix("sha256:")
     except OSError as error:
         raise BundledDamaged(
-            f"{error.filename}: cannot be read: {error.strerror}; the reference package is built from a checkout, or name "
-            "the directory of its tickets with --data-dir"
+            f"{error.filename}: cannot be read: {error.strerror}; the reference package is built from a checkout, "
+            "or name the directory of its tickets with --data-dir"
         ) from error
+    wanted = {name: digest for digest, name in lines}
     if wanted.get(path.name) != found:
         raise BundledDamaged(
             f"{path}: expected sha256 {wanted.get(path.name, 'listed in ' + sums.name)}, found {found}; "
