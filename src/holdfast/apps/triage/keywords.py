@@ -19,6 +19,8 @@ __all__ = ["KINDS", "Entry", "KeywordMatcher", "Keywords", "Kind", "Term"]
 Kind = Literal["alarm", "breadth", "urgency", "state", "subject", "calm", "neutral", "negator"]
 KINDS: tuple[Kind, ...] = ("alarm", "breadth", "urgency", "state", "subject", "calm", "neutral", "negator")
 
+_COUNTING = frozenset({"alarm", "breadth", "urgency", "state"})
+_PAIR = 2  # words that choose the candidates among longer phrases
 _NEGATION_REACH = 3  # words after a negator that it can still undo: "not a total outage"
 _SUBJECT_REACH = 7  # words between a subject and its state: "the database in the second rack has been down"
 _PAIR_WEIGHT = 0.55  # of a subject with its state, in place of the state's own weight
@@ -43,6 +45,8 @@ class Term:
     words: tuple[str, ...]
     kind: Kind
     weight: float
+    name: str
+    """The words with spaces between."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +58,8 @@ class Keywords:
     calmed_by: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Find:
-    """A term at a place."""
-
-    position: int
-    term: Term
-
+_Find = tuple[int, Term]
+"""Where in the text, and which term."""
 
 _SILENT = Keywords(0.0)
 
@@ -73,21 +72,22 @@ class KeywordMatcher:
         for entry in entries:
             for phrase in entry.phrases:
                 words = fold(phrase)
-                terms.setdefault(words, Term(words, entry.kind, entry.weight))
+                terms.setdefault(words, Term(words, entry.kind, entry.weight, " ".join(words)))
         for phrase, weight in (extra or {}).items():
             words = fold(phrase)
-            terms[words] = Term(words, "alarm" if weight > 0 else "neutral", weight)
+            terms[words] = Term(words, "alarm" if weight > 0 else "neutral", weight, " ".join(words))
         terms.pop((), None)
-        by_first: dict[str, list[Term]] = {}
-        for term in terms.values():
-            by_first.setdefault(term.words[0], []).append(term)
-        self._by_first = {
-            first: tuple(sorted(group, key=lambda term: (-len(term.words), term.words)))
-            for first, group in by_first.items()
-        }
-        counting = ("alarm", "breadth", "urgency", "state")
-        self._telling = frozenset(term.words[0] for term in terms.values() if term.kind in counting)
         self.terms = tuple(sorted(terms.values(), key=lambda term: (KINDS.index(term.kind), term.words)))
+        """By kind, then alphabet."""
+        self._single = {term.words[0]: term for term in self.terms if len(term.words) == 1}
+        self._longer: dict[tuple[str, str], tuple[Term, ...]] = {}
+        for term in sorted(self.terms, key=lambda term: (-len(term.words), term.words)):
+            if len(term.words) > 1:
+                start = (term.words[0], term.words[1])
+                self._longer[start] = (*self._longer.get(start, ()), term)
+        self._phrase_starts = frozenset(first for first, _ in self._longer)
+        self._starts = frozenset(term.words[0] for term in self.terms)
+        self._telling = frozenset(term.words[0] for term in self.terms if term.kind in _COUNTING)
 
     def read(self, wording: Wording) -> Keywords:
         """Return what the words of a text say. Linear in their number."""
@@ -97,67 +97,70 @@ class KeywordMatcher:
         weights = _weigh(finds, wording.tokens)
         if not weights:
             return _SILENT
-        calm = {" ".join(find.term.words): find.term.weight for find in finds if find.term.kind == "calm"}
+        calm = {term.name: term.weight for _, term in finds if term.kind == "calm"}
         return _combine(weights, calm)
 
     def _finds(self, wording: Wording) -> list[_Find]:
         """Every term in order of place, longest first, none overlapping another."""
         tokens = wording.tokens
-        by_first = self._by_first
-        starts = by_first.keys() & wording.words
+        starts = self._starts & wording.words
         finds: list[_Find] = []
         free_from = 0
         for position in [i for i, token in enumerate(tokens) if token in starts]:
             if position < free_from:
                 continue
-            for term in by_first[tokens[position]]:
-                size = len(term.words)
-                if size == 1 or tuple(tokens[position : position + size]) == term.words:
-                    finds.append(_Find(position, term))
-                    free_from = position + size
+            term = self._longest(tokens, position)
+            if term is not None:
+                finds.append((position, term))
+                free_from = position + len(term.words)
+                if len(finds) == _MOST_FINDS:
                     break
-            if len(finds) == _MOST_FINDS:
-                break
         return finds
+
+    def _longest(self, tokens: list[str], position: int) -> Term | None:
+        first = tokens[position]
+        if first in self._phrase_starts and position + 1 < len(tokens):
+            for term in self._longer.get((first, tokens[position + 1]), ()):
+                size = len(term.words)
+                if size == _PAIR or tuple(tokens[position : position + size]) == term.words:
+                    return term
+        return self._single.get(first)
 
 
 def _weigh(finds: list[_Find], tokens: list[str]) -> dict[str, float]:
     """Give each distinct term that counts its weight, by name; a state takes its nearest subject into its name."""
     weights: dict[str, float] = {}
-    for index, find in enumerate(finds):
-        term = find.term
-        if term.kind not in {"alarm", "breadth", "urgency", "state"} or _negated(finds, index, tokens):
+    for index, (_, term) in enumerate(finds):
+        if term.kind not in _COUNTING or _negated(finds, index, tokens):
             continue
-        name, weight = " ".join(term.words), term.weight
+        name, weight = term.name, term.weight
         subject = _subject_near(finds, index) if term.kind == "state" else None
         if subject is not None:
-            name, weight = f"{' '.join(subject.words)} + {name}", max(weight, _PAIR_WEIGHT)
+            name, weight = f"{subject.name} + {name}", max(weight, _PAIR_WEIGHT)
         weights[name] = max(weight, weights.get(name, 0.0))
     return weights
 
 
 def _negated(finds: list[_Find], index: int, tokens: list[str]) -> bool:
     """Say whether a negator stands before find `index` in its clause, within reach."""
-    position = finds[index].position
-    for earlier in reversed(finds[max(0, index - _NEGATION_REACH - 1) : index]):
-        end = earlier.position + len(earlier.term.words)
-        between = tokens[end:position]
-        if len(between) > _NEGATION_REACH or CLAUSE in between:
+    position = finds[index][0]
+    for before, term in reversed(finds[max(0, index - _NEGATION_REACH - 1) : index]):
+        end = before + len(term.words)
+        if position - end > _NEGATION_REACH or CLAUSE in tokens[end:position]:
             return False
-        if earlier.term.kind == "negator":
+        if term.kind == "negator":
             return True
     return False
 
 
 def _subject_near(finds: list[_Find], index: int) -> Term | None:
     """The nearest subject before or after find `index`, within reach; the one before wins a tie."""
-    position = finds[index].position
+    position = finds[index][0]
     nearest: Term | None = None
     distance = _SUBJECT_REACH + 1
-    for other in finds[max(0, index - _SUBJECT_REACH) : index + _SUBJECT_REACH + 1]:
-        gap = abs(other.position - position)
-        if other.term.kind == "subject" and gap < distance:
-            nearest, distance = other.term, gap
+    for place, term in finds[max(0, index - _SUBJECT_REACH) : index + _SUBJECT_REACH + 1]:
+        if term.kind == "subject" and abs(place - position) < distance:
+            nearest, distance = term, abs(place - position)
     return nearest
 
 

@@ -173,7 +173,7 @@ def read_instant(text: str, zone: tzinfo, *, field: str) -> datetime:
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=zone)
         moment = moment.astimezone(UTC)
-        moment - timedelta(days=1), moment + timedelta(days=1)  # an instant at either end of the calendar is no date
+        moment - timedelta(days=2), moment + timedelta(days=2)  # an instant at either end of the calendar is no date
     except (ValueError, OverflowError) as error:
         raise InvalidTicket(
             f"{field}: expected an instant such as 2026-05-01T17:00:00+02:00, found {text[:80]!r}", field=field
