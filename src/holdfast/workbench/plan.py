@@ -1,0 +1,54 @@
+"""The training plan: everything the trainer is given, so that equal plans give equal packages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from holdfast.workbench.leakage import LeakageFinding
+from holdfast.workbench.report import SplitReport
+from holdfast.workbench.tickets import LabelledTicket
+
+__all__ = ["HeadPlan", "TrainingPlan"]
+
+
+@dataclass(frozen=True, slots=True)
+class HeadPlan:
+    """One head to train, and the tickets it learns from and is judged on."""
+
+    name: str
+    task: Literal["priority", "route"]
+    labels: tuple[str, ...]
+    """For `priority` from the least urgent to the most."""
+    urgency: tuple[float, ...]
+    """For `priority`: one number in [0, 1] per label; else empty."""
+    train: Sequence[LabelledTicket]
+    held: Sequence[LabelledTicket]
+    """Never learnt from, in no step: not for weights, temperatures, gates, margins or the choice of stage."""
+    split: SplitReport
+    leakage: tuple[LeakageFinding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingPlan:
+    """One package to train."""
+
+    name: str
+    version: str
+    description: str
+    heads: tuple[HeadPlan, ...]
+    encoder_dir: Path | None
+    """A BERT-family encoder; None trains the small tier alone."""
+    encoder_name: str = ""
+    seed: int = 0
+    loss_budget: float = 0.002
+    """Macro-F1 that the cascade may cost."""
+    minimum_confidence: float = 0.0
+    """Of a route; below it the label is `needs-triage`."""
+    encoder_rows: int = 40_000
+    """Training tickets per head that the encoder reads at most; the latest or, without dates, drawn by `seed`."""
+    datasets: tuple[str, ...] = ()
+    licences: tuple[str, ...] = ()
+    recipe: Mapping[str, str] = field(default_factory=dict)
