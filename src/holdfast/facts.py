@@ -48,7 +48,10 @@ class Facts:
     What takes a `transaction` becomes durable with the caller's unit of work; without one it commits by itself.
     """
 
-    def __init__(self, database: Database, vault: Vault, *, clock: Clock) -> None:
+    def __init__(self, database: Database, vault: Vault, *, clock: Clock, seen_days: int = 30) -> None:
+        """`seen_days`: how long idempotency keys are known, in the node's own days."""
+        self._seen_days = seen_days
+        self._keys_pruned_on: int | None = None
         self._database = database
         self._vault = vault
         self._clock = clock
@@ -70,9 +73,12 @@ class Facts:
         return int(self.age_s() // 86_400)
 
     def step(self) -> None:
-        """Persist the age when a minute has passed since it last was. Called by the node's sense loop."""
+        """Persist the age every minute and forget old keys every day. Called by the node's sense loop."""
         if self.age_s() - self._persisted_s >= _PERSIST_AGE_EVERY_S:
             self.persist_age()
+        if self._keys_pruned_on != self.age_days():
+            self.forget_keys(older_than_days=self._seen_days)
+            self._keys_pruned_on = self.age_days()
 
     def persist_age(self) -> None:
         """Make the age durable; called at every stop."""

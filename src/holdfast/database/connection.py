@@ -10,12 +10,12 @@ import apsw
 
 from holdfast.database.failures import DatabaseDamaged, translated
 
-__all__ = ["open_reader", "open_writer", "sync_directory"]
+__all__ = ["BUSY_TIMEOUT_MS", "open_reader", "open_writer", "sync_directory"]
 
 _APPLICATION_ID = 0x484F4C44  # "HOLD": tells our file from another program's, also to `file node.db`
 _READER_CACHE_KIB = 512
 _WRITER_CACHE_KIB = 4096
-_BUSY_TIMEOUT_MS = 2000
+BUSY_TIMEOUT_MS = 2000
 _LOG_SIZE_LIMIT_BYTES = 16 << 20  # what a burst leaves of the write-ahead log afterwards
 
 
@@ -70,7 +70,7 @@ def _claim_file(connection: apsw.Connection, path: Path) -> None:
 
 def _connect(path: Path, vfs: str | None, cache_kib: int) -> apsw.Connection:
     connection = apsw.Connection(str(path), vfs=vfs)
-    connection.set_busy_timeout(_BUSY_TIMEOUT_MS)
+    connection.set_busy_timeout(BUSY_TIMEOUT_MS)
     connection.execute("PRAGMA temp_store = MEMORY")  # a full disk must not stop a sort
     connection.execute(f"PRAGMA cache_size = {-cache_kib}")
     return connection

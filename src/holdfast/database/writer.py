@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import apsw
 
-from holdfast.database.connection import open_writer
+from holdfast.database.connection import BUSY_TIMEOUT_MS, open_writer
 from holdfast.database.failures import DatabaseBusy, DatabaseClosed, translated
 from holdfast.database.units import DatabaseLimits, Ticket, Transaction
 from holdfast.errors import HoldfastError
@@ -23,6 +23,7 @@ __all__ = ["Writer"]
 
 T = TypeVar("T")
 
+_CHECKPOINT_WAIT_MS = 200  # for readers to finish: everybody who commits waits along
 _DISK_ERRORS = (apsw.FullError, apsw.IOError, apsw.CorruptError, apsw.ReadOnlyError, apsw.CantOpenError)
 
 
@@ -174,6 +175,7 @@ class Writer:
             request.done.set_exception(error)
 
     def _checkpoint(self, connection: apsw.Connection, mode: int) -> bool:
+        connection.set_busy_timeout(_CHECKPOINT_WAIT_MS)
         try:
             in_log, copied = connection.wal_checkpoint(mode=mode)
         except apsw.BusyError:
@@ -181,6 +183,8 @@ class Writer:
         except apsw.Error as error:
             self.checkpoint_error = translated(error, self._path)
             raise self.checkpoint_error from error
+        finally:
+            connection.set_busy_timeout(BUSY_TIMEOUT_MS)
         self.checkpoint_error = None
         self._log_pages = max(in_log - copied, 0)
         return in_log == copied

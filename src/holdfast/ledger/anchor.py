@@ -80,8 +80,9 @@ class AnchorFile:
 
 
 class AnchorKeeper:
-    """Writes the anchor behind the ledger, on a thread of its own; `_changed` guards what is to be written.
+    """Writes the anchor behind the ledger, on a thread of its own.
 
+    `_changed` guards what is to be written; `_writing` is held while it is, so that an older one never comes last.
     `advance` is told only of durable entries, so the anchor can lag behind the ledger and never be ahead of it.
     """
 
@@ -90,13 +91,14 @@ class AnchorKeeper:
         self._clock = clock
         self._measures = measures
         self._changed = threading.Condition()
+        self._writing = threading.Lock()
+        self._latest = Anchor(sequence=-1, hash="", written_at="")
         self._wanted: Anchor | None = None
         self._loss = ""
         self._closing = threading.Event()
         self.failed = False
         """The last write failed: the file on disk is older than it should be."""
         self._thread = threading.Thread(target=self._loop, name="ledger-anchor", daemon=True)
-        self._sequence = -1
 
     def start(self, sequence: int, head_hash: bytes, *, loss: str) -> None:
         """Write the first anchor of this run at once, then keep it up to date."""
@@ -110,19 +112,20 @@ class AnchorKeeper:
         """What the ledger was found to have lost; empty when nothing."""
         return self._loss
 
-    def accept_loss(self, sequence: int, head_hash: bytes) -> None:
-        """Stop saying that something was lost; the entry at `sequence` records who decided so."""
-        self._loss = ""
-        self.advance(sequence, head_hash)
+    def accept_loss(self) -> None:
+        """Stop saying that something was lost; an entry of the ledger records who decided so."""
+        with self._changed:
+            self._loss = ""
+            self._wanted = self._latest = msgspec.structs.replace(self._latest, loss="")
         self._write()
 
     def advance(self, sequence: int, head_hash: bytes) -> None:
         """Note that the entry at `sequence` is durable."""
         with self._changed:
-            if sequence > self._sequence:
-                self._sequence = sequence
+            if sequence > self._latest.sequence:
                 at = _text(self._clock.wall_at())
-                self._wanted = Anchor(sequence=sequence, hash=head_hash.hex(), written_at=at, loss=self._loss)
+                self._latest = Anchor(sequence=sequence, hash=head_hash.hex(), written_at=at, loss=self._loss)
+                self._wanted = self._latest
                 self._changed.notify()
 
     def close(self) -> None:
@@ -142,18 +145,19 @@ class AnchorKeeper:
             self._closing.wait(_EVERY_S)
 
     def _write(self) -> None:
-        with self._changed:
-            anchor, self._wanted = self._wanted, None
-        if anchor is None:
-            return
-        try:
-            self._file.write(anchor)
-            self.failed = False
-        except OSError:  # the old anchor still holds, it only proves less; `failed` becomes a finding
-            self.failed = True
-            self._measures.add("swallowed_errors_total", "ledger-anchor")
+        with self._writing:
             with self._changed:
-                self._wanted = self._wanted or anchor
+                anchor, self._wanted = self._wanted, None
+            if anchor is None:
+                return
+            try:
+                self._file.write(anchor)
+                self.failed = False
+            except OSError:  # the old anchor still holds, it only proves less; `failed` becomes a finding
+                self.failed = True
+                self._measures.add("swallowed_errors_total", "ledger-anchor")
+                with self._changed:
+                    self._wanted = self._wanted or anchor
 
 
 def _unusable(why: str) -> Anchor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from holdfast.database import Transaction
 from holdfast.digest import canonical
@@ -14,6 +14,8 @@ from holdfast.record import Draft, Header
 from holdfast.vault import Sealed, Vault
 
 __all__ = ["Batch", "prepared", "write"]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ def prepared(drafts: Sequence[Draft], vault: Vault, *, day: int, at: datetime, w
         facts=facts,
         day=day,
         recorded_at=at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        recorded_ms=int(at.timestamp() * 1000),
+        recorded_ms=(at - _EPOCH) // timedelta(milliseconds=1),
     )
 
 

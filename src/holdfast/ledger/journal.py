@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
@@ -12,16 +14,22 @@ import msgspec
 
 from holdfast.clock import Clock
 from holdfast.database import Database, DiskFailed, DiskFull, Transaction
+from holdfast.digest import canonical
 from holdfast.errors import Refused, Unavailable
+from holdfast.finding import Finding
 from holdfast.ledger.anchor import AnchorFile, AnchorKeeper
+from holdfast.ledger.audit import ExportedEntry, anchor_fault, exported, verified
+from holdfast.ledger.chain import Verdict
 from holdfast.ledger.entries import prepared, write
 from holdfast.ledger.query import Entry, Page, Query, scan
 from holdfast.ledger.reserve import Mode, Reserve, ReserveLimits
-from holdfast.ledger.rows import MIGRATIONS, Row, at_sequence, lookup, lookup_key
+from holdfast.ledger.retention import Retention
+from holdfast.ledger.rows import MIGRATIONS, Row, at_sequence, destroy_record_keys, head, lookup, lookup_key, touch
+from holdfast.ledger.watching import findings
 from holdfast.record import Draft, Header, Recorded
-from holdfast.vault import Sealed, Vault
+from holdfast.vault import WRAPPED_KEY_BYTES, Sealed, Vault
 
-__all__ = ["DurableFacts", "Journal", "KeyReused", "LedgerFull", "LedgerLimits", "SeenKey"]
+__all__ = ["DurableFacts", "Erased", "Journal", "KeyReused", "LedgerFull", "LedgerLimits", "SeenKey"]
 
 _HEADER = msgspec.json.Decoder(Header)
 _MOST_ATTEMPTS = 40  # more than the whole reserve has steps; then somebody else eats what is released
@@ -72,6 +80,17 @@ class LedgerLimits:
     audit: Literal["required", "best-effort"] = "required"
 
 
+class Erased(msgspec.Struct, frozen=True, kw_only=True):
+    """What an erasure did."""
+
+    sequence: int
+    """Of the entry that says so."""
+    entries: int
+    """Whose record keys were destroyed."""
+    purged: bool
+    """False while a reader keeps the write-ahead log from being cut; the node goes on trying."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Written:
     first: int
@@ -107,7 +126,12 @@ class Journal:
         self._limits = limits
         self._measures = database.measures
         self._reserve = Reserve(limits.reserve)
-        self._anchor = AnchorKeeper(AnchorFile(limits.anchor_file, vault), clock=clock, measures=self._measures)
+        self._retention = Retention(database, vault, days=limits.retention_days)
+        self._purge_wanted = False
+        self._probe: Future[None] | None = None
+        self._anchor_file = AnchorFile(limits.anchor_file, vault)
+        self._anchor = AnchorKeeper(self._anchor_file, clock=clock, measures=self._measures)
+        self._start_anchor()
 
     @property
     def mode(self) -> Mode:
@@ -170,9 +194,81 @@ class Journal:
         opened = [self._opened(row) for row in rows]
         return Page(entries=tuple(entry for entry in opened if entry is not None), next_before=next_before)
 
+    def verify(self) -> Verdict:
+        """Walk the whole chain and hold it against the anchor; takes seconds for each million entries."""
+        return verified(self._database, self._anchor_file.read())
+
+    def export(self) -> Iterator[ExportedEntry]:
+        """Every entry, oldest first, sealed: what a verifier without keys needs."""
+        return exported(self._database)
+
+    def erase(self, subject: str) -> Erased:
+        """Destroy the record keys of everything kept about `subject`, durably, and say so in the chain.
+
+        Headers stay, with the keyed hash of the subject: they say nothing about a person.
+        """
+        key = lookup_key(self._vault.hmac("subject", subject.encode()))
+        counts: list[int] = []
+
+        def destroy(transaction: Transaction) -> None:
+            _, *sequences = lookup(transaction, key)  # the newest is the erasure's own entry
+            counts.append(destroy_record_keys(transaction, sequences, key_bytes=WRAPPED_KEY_BYTES))
+
+        draft = Draft(kind="erasure", subject=subject, payload=canonical({"of": "subject"}))
+        recorded = self.append(draft, extra=destroy)
+        if not recorded.recorded:
+            raise LedgerFull("the disk takes no erasure now; nothing was erased", retry_after_s=_RETRY_AFTER_S)
+        self._purge_wanted = True
+        return Erased(sequence=recorded.sequence or 0, entries=counts[-1], purged=self._purge())
+
+    def accept_loss(self) -> None:
+        """Record that an operator knows what the anchor found missing, and stop reporting it."""
+        draft = Draft(kind="loss-accepted", payload=canonical({"loss": self._anchor.loss}))
+        if self.append(draft).recorded:
+            self._anchor.accept_loss()
+
+    def step(self) -> None:
+        """Watch the disk, come back from a full one, erase what is due. Called by the node's sense loop."""
+        self._reserve.step(writable=self._writable())
+        log_error = self._database.checkpoint_error()
+        if isinstance(log_error, DiskFull | DiskFailed):
+            self._reserve.refused(log_error, turn=self._reserve.turn)
+            self._purge_wanted = True  # which also tries the checkpoint again
+        with suppress(Unavailable):  # what is due stays due; the mode already says what is wrong with the disk
+            self._purge_wanted |= self._retention.step(self._facts.age_days(), self.append)
+        if self._purge_wanted:
+            self._purge()
+
+    def findings(self) -> tuple[Finding, ...]:
+        """What a person should know about the ledger now."""
+        return findings(self._reserve, self._anchor)
+
     def close(self) -> None:
         """Write the anchor; the database closes after this."""
         self._anchor.close()
+
+    def _start_anchor(self) -> None:
+        anchor = self._anchor_file.read()
+        sequence, head_hash = self._database.read(head)
+        first = anchor is None and sequence == 0
+        self._anchor.start(sequence, head_hash, loss="" if first else anchor_fault(self._database, anchor))
+
+    def _writable(self) -> bool:
+        """Whether the disk took the last probing write; begins the next one when the mode asks for it."""
+        if self._reserve.mode is Mode.OK:
+            self._probe = None
+            return True
+        done = self._probe is not None and self._probe.done()
+        writable = done and self._probe is not None and self._probe.exception() is None
+        if done or self._probe is None:
+            self._probe = self._database.submit(touch)
+        return writable
+
+    def _purge(self) -> bool:
+        """Cut the log, where erased bytes still lie; False when a reader was in the way and `step` has to try again."""
+        with suppress(Unavailable):  # a full or failing disk: `step` tries again when it is writable
+            self._purge_wanted = not self._database.checkpoint()
+        return not self._purge_wanted
 
     def _append(
         self, drafts: Sequence[Draft], use: _Use | None, *, extra: Callable[[Transaction], None] | None

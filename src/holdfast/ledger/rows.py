@@ -6,9 +6,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from holdfast.database import Transaction
-from holdfast.ledger.chain import GENESIS, Link
+from holdfast.ledger.chain import GENESIS, Link, erased_through
 
-__all__ = ["MIGRATIONS", "ROW_COLUMNS", "Row", "at_sequence", "head", "insert", "links_after", "lookup", "lookup_key"]
+__all__ = [
+    "MIGRATIONS",
+    "ROW_COLUMNS",
+    "Row",
+    "at_sequence",
+    "claimed_through",
+    "delete_payloads",
+    "destroy_record_keys",
+    "disagreeing",
+    "head",
+    "insert",
+    "last_before_day",
+    "links_after",
+    "lookup",
+    "lookup_key",
+    "touch",
+]
 
 MIGRATIONS = (
     # Only ever appended to, or overwritten in place with as many bytes (`record_key`): so no page of it is ever
@@ -23,6 +39,7 @@ MIGRATIONS = (
     """CREATE TABLE lookups (
         block INTEGER, key INTEGER, sequence INTEGER, PRIMARY KEY (block, key, sequence)
     ) STRICT, WITHOUT ROWID""",
+    "CREATE TABLE probe (id INTEGER PRIMARY KEY, writes INTEGER NOT NULL) STRICT",
 )
 
 _BLOCK_BITS = 12
@@ -30,7 +47,7 @@ _BLOCK_BITS = 12
 entries keep the pages being written down to a few, for one seek a block when something is looked up."""
 
 _INSERT_ENTRY = "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
-_INSERT_PAYLOAD = "INSERT INTO payloads VALUES (?, ?)"
+_INSERT_PAYLOAD = "INSERT OR REPLACE INTO payloads VALUES (?, ?)"
 _INSERT_LOOKUP = "INSERT OR IGNORE INTO lookups VALUES (?, ?, ?)"
 _HEAD = "SELECT sequence, hash FROM entries ORDER BY sequence DESC LIMIT 1"
 _LINKS = """
@@ -39,6 +56,11 @@ _LINKS = """
 ROW_COLUMNS = """
     SELECT e.sequence, e.header, e.day, e.record_key, p.sealed
     FROM entries e LEFT JOIN payloads p ON p.sequence = e.sequence"""
+_DISAGREEING = """
+    SELECT sequence FROM (SELECT *, CAST(header AS TEXT) AS text FROM entries WHERE sequence BETWEEN ? AND ?)
+    WHERE json_valid(text) AND (kind IS NOT text ->> '$.kind' OR band IS NOT text ->> '$.band'
+        OR tier IS NOT text ->> '$.tier'
+        OR abs(recorded_ms - 1000 * unixepoch(text ->> '$.recorded_at', 'subsec')) > 1)"""
 _LOOKUP = """
     WITH RECURSIVE blocks (block) AS (
         SELECT (SELECT max(block) FROM lookups) UNION ALL SELECT block - 1 FROM blocks WHERE block > 0)
@@ -101,3 +123,52 @@ def at_sequence(transaction: Transaction, sequence: int) -> Row | None:
     """The entry with this sequence."""
     row = transaction.row(ROW_COLUMNS + " WHERE e.sequence = ?", (sequence,))
     return Row(*row) if row else None
+
+
+def disagreeing(transaction: Transaction, first: int, last: int) -> list[int]:
+    """Sequences between `first` and `last` whose index columns are not what their header says."""
+    return [row[0] for row in transaction.rows(_DISAGREEING, (first, last))]
+
+
+def claimed_through(transaction: Transaction) -> int:
+    """Up to which sequence the last retention entry says it erased; 0 when there was none."""
+    row = transaction.row("SELECT max(sequence), band FROM entries WHERE kind = 'retention'")
+    return erased_through(row[1]) if row else 0
+
+
+def last_before_day(transaction: Transaction, day: int) -> int:
+    """The last sequence recorded before the node's own `day`; 0 when there is none. Days never go back."""
+    first, (beyond, _) = 0, head(transaction)
+    beyond += 1
+    while beyond - first > 1:
+        middle = (first + beyond) // 2
+        row = transaction.row("SELECT day FROM entries WHERE sequence = ?", (middle,))
+        if row is not None and row[0] < day:
+            first = middle
+        else:
+            beyond = middle
+    return first
+
+
+def destroy_record_keys(transaction: Transaction, sequences: Sequence[int], *, key_bytes: int) -> int:
+    """Overwrite the record keys of `sequences` in place, and delete their payloads; returns how many there were."""
+    zeros = bytes(key_bytes)
+    erased = 0
+    for sequence in sequences:
+        sql = "UPDATE entries SET record_key = ? WHERE sequence = ? AND length(record_key) = ? AND record_key <> ?"
+        transaction.run(sql, (zeros, sequence, key_bytes, zeros))
+        erased += transaction.changed()
+        transaction.run("DELETE FROM payloads WHERE sequence = ?", (sequence,))
+    return erased
+
+
+def delete_payloads(transaction: Transaction, through: int, *, limit: int) -> int:
+    """Delete at most `limit` payloads up to and including `through`; returns how many there were."""
+    sql = "DELETE FROM payloads WHERE sequence IN (SELECT sequence FROM payloads WHERE sequence <= ? LIMIT ?)"
+    transaction.run(sql, (through, limit))
+    return transaction.changed()
+
+
+def touch(transaction: Transaction) -> None:
+    """Write something small, to see whether the disk takes it."""
+    transaction.run("INSERT INTO probe VALUES (1, 1) ON CONFLICT (id) DO UPDATE SET writes = writes + 1")
