@@ -9,7 +9,6 @@ from pathlib import Path
 from holdfast.digest import digest_bytes
 from holdfast.errors import InvalidInput
 from holdfast.workbench.columns import Columns
-from holdfast.workbench.leakage import without_copies
 from holdfast.workbench.splits import SPLITS, Split
 from holdfast.workbench.tickets import Reading, read
 
@@ -79,7 +78,7 @@ def load_head(head: str, *, directory: Path = DATA_DIR, seed: int = 0) -> Bundle
     _check(path, directory / _SUMS)
     reading = read([path], origin.columns)
     split = SPLITS[origin.split](reading.tickets, share=_HELD_SHARE, seed=seed)
-    return BundledHead(origin, path, reading, without_copies(reading.tickets, split))
+    return BundledHead(origin, path, reading, split)
 
 
 def _check(path: Path, sums: Path) -> None:

@@ -32,7 +32,7 @@ _TELLING_SHARE, _TELLING_LIFT = 0.2, 4.0  # a label word this common in its own 
 class LeakageFinding(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One way in which these tickets could flatter a model."""
 
-    kind: Literal["exact_copies", "near_copies", "conflicting_labels", "known_later", "label_in_text"]
+    kind: Literal["exact_copies", "near_copies", "conflicting_labels", "known_later", "label_in_text", "rare_label"]
     severity: Literal["notice", "warning"]
     count: int
     sentence: str
