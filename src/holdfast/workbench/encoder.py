@@ -188,12 +188,17 @@ def load_encoder(directory: Path, *, max_tokens: int = DEFAULT_MAX_TOKENS) -> En
         positions = positions + arrays.get("embeddings.token_type_embeddings.weight")[0]
     depth = _number(config, root, "num_hidden_layers", "n_layers")
     limit = min(max_tokens, len(positions))
+    heads = _number(config, root, "num_attention_heads", "n_heads")
+    if positions.shape[1] % heads:
+        raise UnsupportedEncoder(
+            f"{root / 'config.json'}: {positions.shape[1]} features cannot be shared by {heads} heads"
+        )
     return EncoderWeights(
         words=arrays.get("embeddings.word_embeddings.weight"),
         positions=positions,
         norm=arrays.norm("embeddings.LayerNorm"),
         layers=tuple(_layer(arrays, family, family.layer.format(i)) for i in range(depth)),
-        heads=_number(config, root, "num_attention_heads", "n_heads"),
+        heads=heads,
         epsilon=float(config.get("layer_norm_eps", 1e-12)),
         activation=_activation(config, root),
         pooling=pooling,

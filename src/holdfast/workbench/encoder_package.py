@@ -17,6 +17,10 @@ __all__ = ["EncoderFiles", "build_encoder"]
 
 Precision = Literal["int8", "fp32"]
 
+_MINIMUM_COSINE: dict[Precision, float] = {"int8": 0.99, "fp32": 0.9999}
+"""What another CPU must reach on the known vectors. Adding in another order moves some int8 values by one step, which
+costs up to .003 here; arithmetic that does not suit the graph costs far more."""
+
 
 @dataclass(frozen=True, slots=True)
 class EncoderFiles:
@@ -29,6 +33,7 @@ class EncoderFiles:
     features_dim: int
     embedding_dim: int
     precision: Precision
+    minimum_cosine: float
 
     def spec(self, *, graph: str, tokenizer: str) -> EncoderSpec:
         """The manifest's words for these files, kept at paths `graph` and `tokenizer` of the package."""
@@ -61,4 +66,5 @@ def build_encoder(source_dir: Path, *, precision: Precision, calibration: Sequen
         features_dim=width * pooled.blocks,
         embedding_dim=width,
         precision=precision,
+        minimum_cosine=_MINIMUM_COSINE[precision],
     )

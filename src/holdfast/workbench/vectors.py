@@ -8,9 +8,10 @@ import msgspec
 import numpy as np
 from tokenizers import Tokenizer
 
+from holdfast.runtime.known import KnownVector
 from holdfast.workbench.quantise import open_graph
 
-__all__ = ["KNOWN_TEXTS", "KnownVector", "known_vectors"]
+__all__ = ["KNOWN_TEXTS", "known_vectors"]
 
 KNOWN_TEXTS: tuple[str, ...] = (
     "Production database is down, customers cannot check out.",
@@ -28,14 +29,6 @@ KNOWN_TEXTS: tuple[str, ...] = (
 )
 """Written for this purpose, so that no ticket's text enters a package: plain, empty, long, code, other scripts."""
 _DIGITS = 7
-
-
-class KnownVector(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One row: a text, the token ids it becomes, and the unit vector the graph answers."""
-
-    text: str
-    ids: tuple[int, ...]
-    embedding: tuple[float, ...]
 
 
 def known_vectors(graph: bytes, tokenizer: bytes, *, texts: Sequence[str] = KNOWN_TEXTS) -> bytes:
