@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TypeVar
 
 import msgspec
@@ -11,6 +12,7 @@ import msgspec
 from holdfast.clock import Clock
 from holdfast.database import Database, Transaction
 from holdfast.digest import Digest
+from holdfast.errors import Unavailable
 from holdfast.tier import Transition
 from holdfast.vault import Vault
 
@@ -77,12 +79,13 @@ class Facts:
         if self.age_s() - self._persisted_s >= _PERSIST_AGE_EVERY_S:
             self.persist_age()
         if self._keys_pruned_on != self.age_days():
-            self.forget_keys(older_than_days=self._seen_days)
-            self._keys_pruned_on = self.age_days()
+            with suppress(Unavailable):  # the disk is full or failing: the next step tries again
+                self.forget_keys(older_than_days=self._seen_days)
+                self._keys_pruned_on = self.age_days()
 
     def persist_age(self) -> None:
-        """Make the age durable; called at every stop."""
-        with self._lock:
+        """Make the age durable, if the disk takes it; called at every stop."""
+        with self._lock, suppress(Unavailable):  # lost are minutes of age: payloads are then kept that much longer
             age_s = max(self.age_s(), self._persisted_s)
             self.put(_AGE, repr(age_s).encode())
             self._persisted_s = age_s

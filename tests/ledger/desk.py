@@ -69,7 +69,7 @@ def open_desk_at(
 ) -> Desk:
     """Build a ledger in `directory`, or open the one that is there."""
     held = clock or HeldClock()
-    database = Database(directory / "node.db", vfs=vfs)
+    database = Database(directory / "node.db", vfs=vfs, spare=directory / "reserve")
     vault = Vault(database, directory / "node.key")
     facts = Facts(database, vault, clock=held)
     limits = LedgerLimits(

@@ -8,6 +8,7 @@ from holdfast.database.failures import (
     DiskFailed,
     DiskFull,
     NewerState,
+    free_bytes,
 )
 from holdfast.database.file import Database
 from holdfast.database.units import DatabaseLimits, Transaction
@@ -23,4 +24,5 @@ __all__ = [
     "DiskFull",
     "NewerState",
     "Transaction",
+    "free_bytes",
 ]

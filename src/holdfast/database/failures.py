@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import apsw
@@ -16,9 +17,12 @@ __all__ = [
     "DiskFailed",
     "DiskFull",
     "NewerState",
+    "free_bytes",
     "translated",
 ]
 
+_WRITE_ERRORS = (apsw.IOError, apsw.CantOpenError)
+_NO_ROOM_BYTES = 64 << 10  # SQLite calls it an I/O error when its shared memory, 32 KiB, finds no room
 _RETRY_AFTER_S = 5.0  # a full disk or a restart is seldom over sooner
 
 
@@ -54,8 +58,16 @@ def translated(error: Exception, path: Path) -> HoldfastError:
     """Say what SQLite's `error` on `path` means in our terms; an error of ours stays itself."""
     if isinstance(error, HoldfastError):
         return error
-    if isinstance(error, apsw.FullError):
+    if isinstance(error, apsw.FullError) or (
+        isinstance(error, _WRITE_ERRORS) and free_bytes(path.parent) < _NO_ROOM_BYTES
+    ):
         return DiskFull(f"{path}: no room on the file system for a change", retry_after_s=_RETRY_AFTER_S)
     if isinstance(error, (apsw.CorruptError, apsw.NotADBError)):
         return DatabaseDamaged(f"{path} is damaged ({error}); stop the node and restore a backup")
     return DiskFailed(f"{path}: the disk refused a change ({error})", retry_after_s=_RETRY_AFTER_S)
+
+
+def free_bytes(directory: Path) -> int:
+    """Bytes a process without privileges may still write under `directory`."""
+    state = os.statvfs(directory)
+    return state.f_bavail * state.f_frsize

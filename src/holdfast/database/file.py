@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import TypeVar
 
 from holdfast.database.connection import sync_directory
-from holdfast.database.failures import CommitUncertain, DatabaseBusy, DatabaseClosed, NewerState
+from holdfast.database.failures import CommitUncertain, DatabaseBusy, DatabaseClosed, DiskFull, NewerState
 from holdfast.database.readers import Readers
 from holdfast.database.units import DatabaseLimits, Ticket, Transaction
 from holdfast.database.writer import Writer
@@ -18,6 +19,8 @@ from holdfast.measure import Measures
 __all__ = ["Database"]
 
 T = TypeVar("T")
+
+_SPARE_STEP_BYTES = 1 << 20  # enough for the shared memory and the first commits
 
 
 class Database:
@@ -29,12 +32,18 @@ class Database:
         limits: DatabaseLimits | None = None,
         *,
         measures: Measures | None = None,
+        spare: Path | None = None,
         vfs: str | None = None,
     ) -> None:
+        """Open or make the file at `path`.
+
+        `spare` is a file that may be shortened when the disk is too full even to open the database. Raises DiskFull,
+        DiskFailed, DatabaseDamaged.
+        """
         self._path = path
         self._limits = limits or DatabaseLimits()
         self.measures = measures or Measures()
-        self._writer = Writer(path, self._limits, measures=self.measures, vfs=vfs)
+        self._writer = self._open_writer(spare, vfs)
         self._readers = Readers(path, self._limits, vfs=vfs)
         self._closed = False
         sync_directory(path.parent)
@@ -111,6 +120,15 @@ class Database:
         self._closed = True
         self._readers.close()  # first: an open reader would keep the log from being cut
         self._writer.close()
+
+    def _open_writer(self, spare: Path | None, vfs: str | None) -> Writer:
+        while True:
+            try:
+                return Writer(self._path, self._limits, measures=self.measures, vfs=vfs)
+            except DiskFull:
+                if spare is None or not spare.exists() or not spare.stat().st_size:
+                    raise
+                os.truncate(spare, max(spare.stat().st_size - _SPARE_STEP_BYTES, 0))
 
     def _wait_longer(self, ticket: Ticket[T]) -> None:
         """Withdraw a unit the writer has not begun; wait once more for one that it has."""

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import apsw
 
 from holdfast.database.connection import BUSY_TIMEOUT_MS, open_writer
-from holdfast.database.failures import DatabaseBusy, DatabaseClosed, translated
+from holdfast.database.failures import DatabaseBusy, DatabaseClosed, DiskFull, free_bytes, translated
 from holdfast.database.units import DatabaseLimits, Ticket, Transaction
 from holdfast.errors import HoldfastError
 from holdfast.measure import Measures
@@ -24,6 +24,9 @@ __all__ = ["Writer"]
 T = TypeVar("T")
 
 _CHECKPOINT_WAIT_MS = 200  # for readers to finish: everybody who commits waits along
+_TIGHT_BYTES = 16 << 20
+_TIGHT_PAGES = 64
+"""Once the disk was full, the log is cut this often until so much is free: its room is then the file's to grow in."""
 _DISK_ERRORS = (apsw.FullError, apsw.IOError, apsw.CorruptError, apsw.ReadOnlyError, apsw.CantOpenError)
 
 
@@ -39,6 +42,7 @@ class Writer:
         self.claim = threading.Lock()
         self._closing = False
         self._log_pages = 0
+        self._tight = False
         self.checkpoint_error: HoldfastError | None = None
         """Why the last checkpoint failed, if it did: the log then only grows."""
         self._connection: apsw.Connection | None = self._open()
@@ -149,6 +153,7 @@ class Writer:
     def _fail_group(self, group: list[Ticket[Any]], error: Exception) -> None:
         """Undo the whole group: SQLite may have rolled back by itself already, so no part of it can be kept."""
         meaning = translated(error, self._path)
+        self._tight |= isinstance(meaning, DiskFull)
         for ticket in group:
             ticket.error = ticket.error or meaning
         if self._connection is None:
@@ -163,8 +168,13 @@ class Writer:
         for ticket in group:
             if isinstance(ticket.error, _BetweenGroups):
                 self._run_between(ticket.error)
-        if self._log_pages >= self._limits.checkpoint_pages and self._connection is not None:
-            with suppress(HoldfastError):  # kept in `checkpoint_error`; the log goes on growing meanwhile
+        if self._connection is None:
+            return
+        with suppress(HoldfastError):  # kept in `checkpoint_error`; the log goes on growing meanwhile
+            if self._tight and self._log_pages >= _TIGHT_PAGES:
+                self._checkpoint(self._connection, apsw.SQLITE_CHECKPOINT_TRUNCATE)
+                self._tight = free_bytes(self._path.parent) < _TIGHT_BYTES
+            elif self._log_pages >= self._limits.checkpoint_pages:
                 self._checkpoint(self._connection, apsw.SQLITE_CHECKPOINT_PASSIVE)
 
     def _run_between(self, request: _BetweenGroups) -> None:

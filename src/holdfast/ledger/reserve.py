@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from holdfast.database import DiskFull
+from holdfast.database import DiskFull, free_bytes
 from holdfast.errors import HoldfastError
 
-__all__ = ["NEXT", "Mode", "Reserve", "ReserveLimits", "free_bytes"]
+__all__ = ["NEXT", "Mode", "Reserve", "ReserveLimits"]
 
 
 class Mode(StrEnum):
@@ -42,12 +42,6 @@ class ReserveLimits:
     """Given back to the file system at a time, so that whoever filled the disk cannot eat the whole reserve at once."""
     min_free_bytes: int = 16 << 20
     """Free space besides the reserve below which payloads stop, before any write fails."""
-
-
-def free_bytes(directory: Path) -> int:
-    """Bytes a process without privileges may still write under `directory`."""
-    state = os.statvfs(directory)
-    return state.f_bavail * state.f_frsize
 
 
 class Reserve:
