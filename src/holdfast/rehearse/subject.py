@@ -84,7 +84,7 @@ class Subject:
             status, content = self.get("/readyz")
         except OSError:
             return None
-        return str(msgspec.json.decode(content).get("tier")) if status == 200 else None
+        return content.decode().removeprefix("ready: ").strip() if status == 200 else None
 
     def wait_until_answering(self, *, timeout_s: float) -> float:
         """Wait until some tier can answer; return the seconds it took. Raises SubjectDidNotStart."""
