@@ -81,12 +81,12 @@ class TierHistory:
 
     def _why_not(self, tier: Tier, standing: Standing, state: _Package) -> Reason | None:
         reason = blocked(tier, standing)
+        if tier is Tier.FULL and reason is None:
+            reason = standing.conditions[tier].lacks
         if reason is Reason.OVERLOADED:  # a full queue empties in milliseconds: only its quiet period ends the state
             state.overloaded_at_s = self._clock.monotonic_s()
         elif reason is not None or tier is not Tier.FULL:
             return reason
-        if standing.conditions[tier].lacks is not None:
-            return standing.conditions[tier].lacks
         at_s = state.overloaded_at_s
         quiet = at_s is None or self._clock.monotonic_s() - at_s >= self._overload_quiet_s
         return None if quiet else Reason.OVERLOADED

@@ -12,7 +12,6 @@ __all__ = ["ATTEMPT_SHARE", "Standing", "attempt_s", "blocked", "route"]
 
 ATTEMPT_SHARE = 0.6
 """One attempt gets at most this share of what remains, so that a tier that hangs leaves time for the one below."""
-_CAUTION = 0.5  # expected times are means: half the attempt is kept for the slow half of the requests
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +53,4 @@ def blocked(tier: Tier, standing: Standing) -> Reason | None:
 def _why_not(tier: Tier, standing: Standing, remaining_s: float) -> Reason | None:
     if tier is Tier.RULES:
         return None
-    return blocked(tier, standing) or _too_late(standing.conditions[tier], attempt_s(remaining_s))
-
-
-def _too_late(condition: Condition, allowed_s: float) -> Reason | None:
-    """Compare what the tier is expected to need with the attempt; say whether the queue or the work is to blame."""
-    if allowed_s <= 0 or condition.service_s > allowed_s * _CAUTION:
-        return Reason.DEADLINE
-    if condition.wait_s + condition.service_s > allowed_s * _CAUTION:
-        return Reason.OVERLOADED
-    return None
+    return blocked(tier, standing) or standing.conditions[tier].late(attempt_s(remaining_s))

@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from holdfast.errors import Unavailable
+from holdfast.errors import InvalidInput, Unavailable
 from holdfast.inference import InferenceRequest, TextOutput
 from holdfast.tier import Reason, Tier
 
-__all__ = ["Condition", "Engine", "EngineSet", "TierUnavailable"]
+__all__ = ["Condition", "Engine", "EngineSet", "InvalidTokens", "TierUnavailable"]
+
+
+_CAUTION = 0.5  # expected times are means: half of what is allowed is kept for the slow half of the requests
 
 
 class TierUnavailable(Unavailable):
@@ -21,6 +24,10 @@ class TierUnavailable(Unavailable):
             f"tier unavailable, {reason.value}: {detail}" if detail else f"tier unavailable: {reason.value}"
         )
         self.reason = reason
+
+
+class InvalidTokens(InvalidInput):
+    """Token ids that are not of this model's vocabulary, none at all, or more than its window."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +44,14 @@ class Condition:
     """Expected time it works on the request."""
     depth: int = 0
     """Requests running and waiting."""
+
+    def late(self, allowed_s: float) -> Reason | None:
+        """Say whether `allowed_s` is too short, and whether the queue or the work is to blame."""
+        if allowed_s <= 0 or self.service_s > allowed_s * _CAUTION:
+            return Reason.DEADLINE
+        if self.wait_s + self.service_s > allowed_s * _CAUTION:
+            return Reason.OVERLOADED
+        return None
 
 
 class Engine(Protocol):
