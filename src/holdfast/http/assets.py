@@ -21,13 +21,13 @@ _PAGES: Mapping[str, tuple[str, str]] = {
     "/pages/status.js": ("status.js", "Fills the status page."),
     "/pages/docs.js": ("docs.js", "Draws the interface description."),
 }
+_ONLY_OURS = (
+    b"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+    b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
 _GUARDS = [
     # Nothing may be loaded from elsewhere, no inline script runs, no other site may frame the pages.
-    (
-        b"content-security-policy",
-        b"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-        b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    ),
+    (b"content-security-policy", _ONLY_OURS),
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
     (b"cache-control", b"no-cache"),
