@@ -23,6 +23,7 @@ ACTIVATIONS = {
     "gelu_tanh": lambda x: x * 0.5 * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3))),
     "relu": lambda x: np.maximum(x, 0),
 }
+pytestmark = pytest.mark.xdist_group("fp32")  # one process builds the graph once
 
 
 def _dense(x: np.ndarray, dense: Dense) -> np.ndarray:

@@ -24,6 +24,7 @@ from holdfast.workbench.vectors import KNOWN_TEXTS
 
 REFERENCE = json.loads((Path(__file__).parents[1] / "vectors" / "encoder" / "reference.json").read_text())["rows"]
 SENTENCES = [f"the server {word} down again" for word in ["is", "please", "help", "since", "monday", "empty"]] * 3
+pytestmark = pytest.mark.xdist_group("int8")  # one process builds the graph once
 
 
 @pytest.fixture(scope="module")

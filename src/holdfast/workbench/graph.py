@@ -28,7 +28,7 @@ _IR_VERSION = 8
 _MICROSOFT = "com.microsoft"
 _WEIGHT_LIMIT = 64
 """Weights of products use -64..64: on CPUs without VNNI, AVX2 adds two products of a uint8 and an int8 in 16 bits, and
-2 x 255 x 64 still fits. So one int8 graph is right everywhere, for .003 of mean cosine."""
+2 x 255 x 64 still fits. So one int8 graph is right everywhere, for .002 of mean cosine."""
 _TABLE_LIMIT = 127
 """The word table is read, not multiplied with uint8: it may use the whole range."""
 _SMALLEST = np.float32(1e-12)  # a row of zeros still needs a scale
