@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Literal
 
 from holdfast.workbench.leakage import LeakageFinding
-from holdfast.workbench.report import SplitReport
+from holdfast.workbench.report import DatasetReport, SplitReport
 from holdfast.workbench.tickets import LabelledTicket
 
-__all__ = ["HeadPlan", "TrainingPlan"]
+__all__ = ["HeadPlan", "Inputs", "TrainingPlan"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,3 +52,12 @@ class TrainingPlan:
     datasets: tuple[str, ...] = ()
     licences: tuple[str, ...] = ()
     recipe: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What a plan was made from, for the report."""
+
+    datasets: tuple[DatasetReport, ...]
+    notices: tuple[LeakageFinding, ...] = ()
+    """Findings about columns, before any hold-out."""

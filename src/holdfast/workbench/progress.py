@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Protocol, TextIO
 
-__all__ = ["LineProgress", "Progress", "Silent", "TerminalProgress", "remaining_s"]
+__all__ = ["LineProgress", "Progress", "TerminalProgress", "Watcher", "remaining_s"]
 
 _BAR_CELLS = 28
 _REDRAW_S = 0.2
@@ -23,14 +23,19 @@ class Progress(Protocol):
         """`share` (0 to 1) of the current step is done."""
 
 
-class Silent:
-    """Progress nobody watches."""
+class Watcher:
+    """Turns what work tells (what, done, total) into steps of a Progress."""
 
-    def step(self, name: str) -> None:
-        """See Progress."""
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._what = ""
 
-    def advance(self, share: float) -> None:
-        """See Progress."""
+    def told(self, what: str, done: int, total: int) -> None:
+        """`done` of `total` units of `what` are done."""
+        if what != self._what:
+            self._what = what
+            self._progress.step(what)
+        self._progress.advance(done / max(total, 1))
 
 
 def remaining_s(spent_s: float, share: float) -> float | None:

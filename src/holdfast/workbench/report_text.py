@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 
 from holdfast.workbench.leakage import LeakageFinding
-from holdfast.workbench.report import HeadReport, TierReport, TrainingReport
+from holdfast.workbench.report import TierReport, TrainingReport
 
 __all__ = ["as_json", "as_text", "figures_table"]
 
@@ -27,7 +27,7 @@ def as_text(report: TrainingReport) -> str:
 def _lines(report: TrainingReport) -> Iterator[str]:
     yield f"{report.package} {report.version}, made {report.made_at} on {report.machine} in {report.seconds:.0f} s"
     yield ""
-    yield figures_table(report.heads)
+    yield figures_table([(head.name, tier) for head in report.heads for tier in head.tiers])
     for head in report.heads:
         yield ""
         yield f"{head.name}: {head.split.sentence}"
@@ -55,10 +55,10 @@ def _findings(findings: Iterable[LeakageFinding]) -> Iterator[str]:
             yield f"    {row}"
 
 
-def figures_table(heads: Sequence[HeadReport]) -> str:
-    """The held-out figures of each head and tier, aligned."""
+def figures_table(tiers: Sequence[tuple[str, TierReport]]) -> str:
+    """The figures of each (head, tier), aligned."""
     header = ("head", "tier", "answered by", "macro-F1", "+-", "accuracy", "AUC urgent", "calibration", "CPU ms")
-    rows = [header, *(_row(head, tier) for head in heads for tier in head.tiers)]
+    rows = [header, *(_row(head, tier) for head, tier in tiers)]
     widths = [max(len(row[i]) for row in rows) for i in range(len(header))]
     return "\n".join(
         "  ".join(cell.ljust(width) if i < 3 else cell.rjust(width) for i, (cell, width) in enumerate(pairs))
@@ -66,10 +66,10 @@ def figures_table(heads: Sequence[HeadReport]) -> str:
     )
 
 
-def _row(head: HeadReport, tier: TierReport) -> tuple[str, ...]:
+def _row(head: str, tier: TierReport) -> tuple[str, ...]:
     figures = tier.figures
     return (
-        head.name,
+        head,
         tier.tier,
         "encoder + n-grams" if tier.stage == "encoder" else "n-grams",
         f"{figures.macro_f1:.3f}",

@@ -1,0 +1,93 @@
+"""The options that say how labelled ticket files are read, shared by the commands that read them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TypeVar
+
+import click
+
+from holdfast.workbench.columns import Columns, InvalidColumns, parse_columns
+
+__all__ = ["TicketOptions", "with_ticket_options"]
+
+_Command = TypeVar("_Command", bound=Callable[..., None])
+
+_OPTIONS = (
+    click.option(
+        "--tickets",
+        "paths",
+        type=click.Path(path_type=Path),
+        multiple=True,
+        required=True,
+        help="Labelled tickets: .csv, .tsv or .jsonl, each also with .gz. Repeat for more files.",
+    ),
+    click.option(
+        "--column",
+        "roles",
+        multiple=True,
+        metavar="ROLE=COLUMN",
+        help="Which column is the id, title, body, at (time of writing) or group. Left out: recognised by its name.",
+    ),
+    click.option(
+        "--label",
+        "labels",
+        multiple=True,
+        metavar="HEAD=COLUMN",
+        help="Which column is the label of head priority or route. Left out: recognised by its name.",
+    ),
+    click.option(
+        "--value",
+        "values",
+        multiple=True,
+        metavar="HEAD:VALUE=LABEL",
+        help="Read LABEL where the file says VALUE: priority:Blocker=critical.",
+    ),
+    click.option("--date-format", default="", metavar="PATTERN", help="Of the time of writing: '%d/%m/%y'."),
+    click.option(
+        "--max-bad-rows",
+        type=click.FloatRange(0, 100),
+        default=1.0,
+        show_default=True,
+        metavar="PERCENT",
+        help="Refuse a file with a larger share of rows that cannot be used.",
+    ),
+)
+
+
+def with_ticket_options(command: _Command) -> _Command:
+    """Give `command` the options; TicketOptions.of reads them back."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+@dataclass(frozen=True, slots=True)
+class TicketOptions:
+    """What a user said about the ticket files."""
+
+    paths: tuple[Path, ...]
+    roles: tuple[str, ...]
+    labels: tuple[str, ...]
+    values: tuple[str, ...]
+    date_format: str
+    max_bad_rows: float
+
+    @classmethod
+    def of(cls, context: click.Context) -> TicketOptions:
+        """Take them out of a command's parameters."""
+        return cls(**{one.name: context.params[one.name] for one in fields(cls)})
+
+    @property
+    def max_bad_ratio(self) -> float:
+        """The share of rows that may be unusable, 0 to 1."""
+        return self.max_bad_rows / 100
+
+    def columns(self) -> Columns:
+        """The mapping of columns. Raises UsageError."""
+        try:
+            return parse_columns(self.roles, self.labels, values=self.values, date_format=self.date_format)
+        except InvalidColumns as error:
+            raise click.UsageError(str(error)) from error
