@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,8 +13,8 @@ from holdfast.apps.triage.decision import NEEDS_TRIAGE, Priority, assessment_byt
 from holdfast.apps.triage.keywords import KeywordMatcher
 from holdfast.apps.triage.rubric import Rubric, Weights
 from holdfast.apps.triage.rules_file import parse_rules
-from holdfast.apps.triage.scoring import Policy, read_lens, score
-from holdfast.apps.triage.ticket import Ticket
+from holdfast.apps.triage.scoring import Policy, band_probabilities, prepare, read_lens, score
+from holdfast.apps.triage.ticket import Attachment, Ticket
 from holdfast.apps.triage.vocabulary import read_builtin_vocabulary
 from holdfast.inference import Domain, HeadOutput, Stage, TextOutput
 from tests.apps.triage.conftest import NOON, PRIORITY, ROUTE, sentences
@@ -39,7 +40,8 @@ def ticket(text="Something", *, hours=None, role=None, **metadata) -> Ticket:
 
 
 def assess(one: Ticket, output: TextOutput, policy: Policy | None = None):
-    return score(one, output, lens=LENS, policy=policy or Policy(Rubric(), MATCHER), at=NOON)
+    policy = policy or Policy(Rubric(), MATCHER)
+    return score(prepare(one, policy.rubric, now=NOON), output, lens=LENS, policy=policy)
 
 
 def ruled(text: str) -> Policy:
@@ -50,12 +52,8 @@ def points(assessment) -> float:
     return sum(contribution.points for contribution in assessment.contributions)
 
 
-weights = st.builds(
-    Weights,
-    model=st.floats(0.01, 2),
-    deadline=st.floats(0, 2),
-    requester=st.floats(0, 2),
-    keywords=st.floats(0, 2),
+weights = st.tuples(st.floats(0.01, 1), st.floats(0, 1), st.floats(0, 1), st.floats(0, 1)).map(
+    lambda four: Weights(**{name: w / sum(four) for name, w in zip(Weights.__struct_fields__, four, strict=True)})
 )
 tickets = st.builds(
     ticket,
@@ -148,9 +146,9 @@ def test_an_unknown_role_is_no_evidence() -> None:
     assert assess(ticket(role="janitor"), said()) == assess(ticket(), said())
 
 
-def test_weights_that_add_up_to_more_than_one_are_clamped_and_it_shows() -> None:
-    policy = Policy(Rubric(weights=Weights(model=2, keywords=0)), MATCHER)
-    assessment = assess(ticket(), said(high=0, critical=1), policy)
+def test_weights_rounded_up_are_clamped_and_it_shows() -> None:
+    policy = Policy(Rubric(weights=Weights(model=0.8009, keywords=0, deadline=0.1, requester=0.1)), MATCHER)
+    assessment = assess(ticket(hours=-48, role="vip"), said(high=0, critical=1), policy)
     assert assessment.score == 100
     assert assessment.contributions[-1].name == "clamp"
     assert points(assessment) == pytest.approx(100, abs=0.5)
@@ -178,7 +176,8 @@ def test_rules_tier_routes_nothing_but_a_rule_may() -> None:
 
 def test_a_model_without_a_priority_head_leaves_its_factor_out() -> None:
     lens = read_lens((ROUTE,))
-    assessment = score(ticket(), said(), lens=lens, policy=Policy(Rubric(), MATCHER), at=NOON)
+    prepared = prepare(ticket(), Rubric(), now=NOON)
+    assessment = score(prepared, said(), lens=lens, policy=Policy(Rubric(), MATCHER))
     assert [part.name for part in assessment.contributions] == ["keywords"]
 
 
@@ -195,3 +194,21 @@ def test_outages_rank_above_trivial_requests_where_the_model_has_nothing_to_say(
         return [assess(ticket(line), said(domain=Domain.OUT)).score for line in sentences(name)]
 
     assert min(ranks("outages.txt")) > max(ranks("trivial.txt"))
+
+
+def test_the_bands_of_the_labels_urgencies_share_their_probability() -> None:
+    assert band_probabilities(said(high=0.3, critical=0.2), lens=LENS, rubric=Rubric()) == pytest.approx(
+        (0.2, 0.0, 0.3, 0.5)
+    )
+
+
+def test_attachments_are_named_and_said_to_be_ignored() -> None:
+    one = Ticket(id="1", title="x", attachments=(Attachment(name="boot.log", text="outage outage"),))
+    keywords = assess(one, said()).contributions[-1]
+    assert keywords.value == 0
+    assert "ignored attachments: boot.log" in keywords.source
+
+
+def test_an_instant_in_the_ticket_is_the_one_it_is_scored_for() -> None:
+    late = msgspec.structs.replace(ticket(hours=1), at=(NOON + timedelta(days=2)).isoformat())
+    assert "overdue" in assess(late, said()).contributions[1].source

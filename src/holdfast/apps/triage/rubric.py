@@ -25,6 +25,7 @@ __all__ = [
 ]
 
 _SECONDS_PER_HOUR = 3600.0
+_WEIGHTS_OFF = 0.001  # so that 0.333 three times will do
 _MOST_HOURS = 87_600.0  # ten years
 
 
@@ -47,9 +48,12 @@ class Weights(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     def __post_init__(self) -> None:
         for name in self.__struct_fields__:
-            _expect_between(getattr(self, name), 0.0, 10.0, field=f"triage.weights.{name}")
-        if self.model + self.deadline + self.requester + self.keywords <= 0:
-            raise InvalidRubric("triage.weights: expected at least one above 0, found none", field="triage.weights")
+            _expect_between(getattr(self, name), 0.0, 1.0, field=f"triage.weights.{name}")
+        total = self.model + self.deadline + self.requester + self.keywords
+        if abs(total - 1.0) > _WEIGHTS_OFF:
+            raise InvalidRubric(
+                f"triage.weights: expected weights that sum to 1, found {total:g}", field="triage.weights"
+            )
 
 
 class Bands(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -14,19 +14,21 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from holdfast.apps.triage.decision import NEEDS_TRIAGE, Assessment, Contribution, Routing
+from holdfast.apps.triage.decision import NEEDS_TRIAGE, Assessment, Contribution, Priority, Routing
 from holdfast.apps.triage.fields import Case, facts_of
 from holdfast.apps.triage.keywords import KeywordMatcher, Keywords
 from holdfast.apps.triage.rubric import Rubric, deadline_value, requester_value
 from holdfast.apps.triage.rules_file import NO_RULES, RuleSet
-from holdfast.apps.triage.ticket import Circumstances, Ticket, read_circumstances
+from holdfast.apps.triage.ticket import Circumstances, Ticket, read_circumstances, read_instant
 from holdfast.inference import Domain, HeadOutput, Stage, TextOutput
 from holdfast.rule import Fired, apply_rules
 from holdfast.wording import Wording
 
-__all__ = ["HeadView", "Lens", "Policy", "read_lens", "score"]
+__all__ = ["HeadView", "Lens", "Policy", "Prepared", "band_probabilities", "prepare", "read_lens", "score"]
 
 _SHOWN_EVIDENCE = 5
+_SHOWN_NAMES = 8
+_SHOWN_NAME = 80
 _SECONDS_PER_HOUR = 3600.0
 
 
@@ -66,6 +68,16 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True)
+class Prepared:
+    """A ticket whose metadata has been read: nothing about it can fail any more."""
+
+    ticket: Ticket
+    circumstances: Circumstances
+    at: datetime
+    """The instant to score for."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Factor:
     name: str
     value: float
@@ -80,16 +92,21 @@ def read_lens(heads: Sequence[HeadView]) -> Lens:
     return Lens(priority, route, float(getattr(route, "minimum_confidence", 0.0)))
 
 
-def score(ticket: Ticket, output: TextOutput, *, lens: Lens, policy: Policy, at: datetime) -> Assessment:
-    """Return the reproducible part of the decision on `ticket`. Raises InvalidTicket for metadata it cannot read."""
-    rubric = policy.rubric
-    known = read_circumstances(ticket, rubric.zone)
+def prepare(ticket: Ticket, rubric: Rubric, *, now: datetime) -> Prepared:
+    """Read what a ticket says of itself; `now` counts unless it brings an `at`. Raises InvalidTicket."""
+    at = now if ticket.at is None else read_instant(ticket.at, rubric.zone, field="/at")
+    return Prepared(ticket, read_circumstances(ticket, rubric.zone), at)
+
+
+def score(prepared: Prepared, output: TextOutput, *, lens: Lens, policy: Policy) -> Assessment:
+    """Return the reproducible part of the decision on a ticket."""
+    ticket, known, at, rubric = prepared.ticket, prepared.circumstances, prepared.at, policy.rubric
     wording = Wording(ticket.text)
     judged = output.heads.get(lens.priority.name) if lens.priority is not None else None
     factors = _circumstantial(known, rubric, at)
     if judged is not None and lens.priority is not None:
         factors.insert(0, _model(judged, lens.priority, rubric.weights.model))
-    factors.append(_words(policy.matcher.read(wording), rubric.weights.keywords))
+    factors.append(_words(policy.matcher.read(wording), rubric.weights.keywords, notes=_notes(ticket, wording)))
     contributions, total = _weigh(factors, rubric)
     route = _route(output, lens, rubric)
     if policy.rules.rules:
@@ -100,6 +117,17 @@ def score(ticket: Ticket, output: TextOutput, *, lens: Lens, policy: Policy, at:
     return Assessment(
         score=total, priority=rubric.bands.priority(total), route=route, contributions=tuple(contributions)
     )
+
+
+def band_probabilities(output: TextOutput, *, lens: Lens, rubric: Rubric) -> tuple[float, float, float, float]:
+    """How likely the model alone puts a text into P0, P1, P2, P3: each label in the band of its urgency."""
+    judged = output.heads.get(lens.priority.name) if lens.priority is not None else None
+    if judged is None or lens.priority is None:
+        return (0.0, 0.0, 0.0, 1.0)
+    shares = dict.fromkeys(Priority, 0.0)
+    for probability, urgency in zip(judged.probabilities, lens.priority.urgency, strict=True):
+        shares[rubric.bands.priority(100.0 * urgency)] += probability
+    return (shares[Priority.P0], shares[Priority.P1], shares[Priority.P2], shares[Priority.P3])
 
 
 def _circumstantial(known: Circumstances, rubric: Rubric, at: datetime) -> list[_Factor]:
@@ -128,11 +156,21 @@ def _model(said: HeadOutput, head: HeadView, weight: float) -> _Factor:
     return _Factor("model", min(max(urgency, 0.0), 1.0), weight, "; ".join(parts))
 
 
-def _words(keywords: Keywords, weight: float) -> _Factor:
+def _words(keywords: Keywords, weight: float, *, notes: str) -> _Factor:
     source = ", ".join(name for name, _ in keywords.matched) or "none"
     if keywords.calmed_by:
         source += f"; calmed by {', '.join(keywords.calmed_by)}"
-    return _Factor("keywords", keywords.value, weight, source)
+    return _Factor("keywords", keywords.value, weight, source + notes)
+
+
+def _notes(ticket: Ticket, wording: Wording) -> str:
+    """What of the ticket was not read."""
+    notes = "" if wording.complete else "; the middle of the text was not read"
+    if ticket.attachments:
+        names = ", ".join(attachment.name[:_SHOWN_NAME] for attachment in ticket.attachments[:_SHOWN_NAMES])
+        more = len(ticket.attachments) - _SHOWN_NAMES
+        notes += f"; ignored attachments: {names}" + (f" and {more} more" if more > 0 else "")
+    return notes
 
 
 def _weigh(factors: list[_Factor], rubric: Rubric) -> tuple[list[Contribution], float]:
