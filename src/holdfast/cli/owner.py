@@ -103,5 +103,6 @@ def _exchange(connection: http.client.HTTPConnection, method: str, path: str, bo
         connection.close()
     answer = json.loads(text) if text else None
     if response.status >= _ERROR:
-        raise OwnerError(answer.get("detail", "refused"), kinds=answer.get("kinds", ()))
+        refusal = answer if isinstance(answer, dict) else {}
+        raise OwnerError(refusal.get("detail", f"status {response.status}"), kinds=refusal.get("kinds", ()))
     return answer

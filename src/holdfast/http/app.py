@@ -145,7 +145,7 @@ class App:
         if reply.status == _SERVER_ERROR:
             # Frames only: an exception's own text may quote a ticket.
             frames = "".join(traceback.format_tb(error.__traceback__)[-8:])
-            self._log.error("request-failed", request_id=request_id, error=type(error).__name__, frames=frames)
+            self._log.failure("request-failed", request_id=request_id, error=type(error).__name__, frames=frames)
         return reply
 
     def _count(self, endpoint: Endpoint | None, status: int, seconds: float, request_id: str) -> None:

@@ -33,7 +33,7 @@ class Log:
         """Write what somebody should look at."""
         self._write("warning", event, facts)
 
-    def error(self, event: str, **facts: Any) -> None:
+    def failure(self, event: str, **facts: Any) -> None:
         """Write what failed."""
         self._write("error", event, facts)
 

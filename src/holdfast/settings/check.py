@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
-import zoneinfo
 from collections.abc import Iterator
 
+from holdfast.apps.triage.rubric import InvalidRubric
+from holdfast.settings.rubric import rubric_of
 from holdfast.settings.tree import Settings
 
 __all__ = ["contradictions", "is_loopback"]
@@ -36,16 +37,10 @@ def _of_server(settings: Settings) -> Iterator[tuple[str, str]]:
 
 
 def _of_triage(settings: Settings) -> Iterator[tuple[str, str]]:
-    bands, weights = settings.triage.bands, settings.triage.weights
-    if not bands.p0 > bands.p1 > bands.p2:
-        yield "triage.bands", f"expected p0 > p1 > p2, found {bands.p0:g}, {bands.p1:g}, {bands.p2:g}"
-    total = weights.model + weights.deadline + weights.requester + weights.keywords
-    if not 0.999 <= total <= 1.001:  # a sum of decimal fractions, rounded
-        yield "triage.weights", f"expected weights that sum to 1, found {total:g}"
     try:
-        zoneinfo.ZoneInfo(settings.triage.timezone)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        yield "triage.timezone", f"expected an IANA time zone like Europe/Berlin, found {settings.triage.timezone!r}"
+        rubric_of(settings.triage)
+    except InvalidRubric as error:
+        yield error.field, str(error).removeprefix(f"{error.field}: ")
 
 
 def _of_tiers(settings: Settings) -> Iterator[tuple[str, str]]:

@@ -17,7 +17,7 @@ from holdfast.errors import InvalidInput
 from holdfast.settings.check import contradictions
 from holdfast.settings.tree import Package, Settings
 
-__all__ = ["InvalidSettings", "Loaded", "Sources", "effective", "leaves", "load"]
+__all__ = ["InvalidSettings", "Loaded", "Sources", "changed_keys", "effective", "leaves", "load", "needs_restart"]
 
 _PREFIX = "HOLDFAST_"
 _SHOWN_FAULTS = 3  # one line must stay readable
@@ -82,7 +82,7 @@ def load(sources: Sources) -> Loaded:
         raise InvalidSettings(faults)
     settings = _build(values)
     if conflicts := contradictions(settings):
-        raise InvalidSettings([f"{origins.get(key, 'default')}: {key}: {text}" for key, text in conflicts])
+        raise InvalidSettings([f"{_origin(key, origins)}: {key}: {text}" for key, text in conflicts])
     return Loaded(settings, origins, sources.files)
 
 
@@ -101,6 +101,23 @@ def effective(loaded: Loaded) -> list[tuple[str, Any, str]]:
     """Every setting in force: key, value, origin (`default`, `file:line`, `environment X`, `flag --x`)."""
     keys = [*leaves(Settings), *_package_keys(loaded.settings)]
     return [(key, _value_at(loaded.settings, key), loaded.origins.get(key, "default")) for key in keys]
+
+
+def _origin(key: str, origins: Mapping[str, str]) -> str:
+    """Where `key`, or the first set key of the section it names, was set."""
+    return next((origins[one] for one in origins if one == key or one.startswith(f"{key}.")), "default")
+
+
+def changed_keys(before: Loaded, after: Loaded) -> tuple[str, ...]:
+    """Keys whose value differs between the two."""
+    old = {key: value for key, value, _ in effective(before)}
+    new = {key: value for key, value, _ in effective(after)}
+    return tuple(key for key in {**old, **new} if old.get(key) != new.get(key))
+
+
+def needs_restart(key: str) -> bool:
+    """Say whether a change of `key` waits for the next start: all but scoring, tiers and trust do."""
+    return not key.startswith(("triage.", "tiers.highest", "trust."))
 
 
 def _package_keys(settings: Settings) -> list[str]:

@@ -78,10 +78,10 @@ class Storage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 class Weights(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How much each factor of the score counts; factors without evidence share their weight among the others."""
 
-    model: Annotated[float, Meta(ge=0, le=1, description="Urgency as the model reads it.")] = 0.6
-    deadline: Annotated[float, Meta(ge=0, le=1, description="How near the deadline is.")] = 0.2
-    requester: Annotated[float, Meta(ge=0, le=1, description="Who asks: role and customer tier.")] = 0.15
-    keywords: Annotated[float, Meta(ge=0, le=1, description="Words of outage and urgency.")] = 0.05
+    model: Annotated[float, Meta(ge=0, le=10, description="Urgency as the model reads it.")] = 0.6
+    deadline: Annotated[float, Meta(ge=0, le=10, description="How near the deadline is.")] = 0.2
+    requester: Annotated[float, Meta(ge=0, le=10, description="Who asks: role and customer tier.")] = 0.15
+    keywords: Annotated[float, Meta(ge=0, le=10, description="Words of outage and urgency.")] = 0.05
 
 
 class Bands(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -98,16 +98,36 @@ class Triage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     package: Annotated[
         str, Meta(description="Name of the installed package that scores tickets; empty: the only active one.")
     ] = ""
-    timezone: Annotated[
-        str, Meta(description="IANA time zone of times in tickets that carry none, and of on-call windows.")
-    ] = "UTC"
+    timezone: Annotated[str, Meta(description="IANA time zone of times in tickets that carry none.")] = "UTC"
     rules_file: Annotated[
         str,
         Meta(description="TOML file of rules; relative to the configuration file. Empty: no rules but built-in ones."),
     ] = ""
     minimum_confidence: Annotated[
-        float, Meta(ge=0, le=1, description="Below this confidence a ticket's route is `needs-triage`.")
-    ] = 0.0
+        float,
+        Meta(ge=-1, le=1, description="Below this confidence a route is `needs-triage`; -1: the package's own."),
+    ] = -1.0
+    languages: Annotated[tuple[str, ...], Meta(description="Languages of the built-in vocabulary of urgent words.")] = (
+        "de",
+        "en",
+        "es",
+        "fr",
+        "it",
+        "nl",
+        "pt",
+    )
+    keywords: Annotated[
+        dict[str, float],
+        Meta(description="Phrases of your own and their weight, 0 to 1; 0 silences a built-in phrase."),
+    ] = msgspec.field(default_factory=dict)
+    roles: Annotated[
+        dict[str, float],
+        Meta(description="Requester role and its value, 0 to 1, compared without case; replaces the built-in table."),
+    ] = msgspec.field(default_factory=dict)
+    customer_tiers: Annotated[
+        dict[str, float],
+        Meta(description="Requester or customer tier and its value, 0 to 1; replaces the built-in table."),
+    ] = msgspec.field(default_factory=dict)
     weights: Weights = Weights()
     bands: Bands = Bands()
 
@@ -117,44 +137,44 @@ class Tiers(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     highest: Annotated[Literal["full", "small", "rules"], Meta(description="The best tier that may answer.")] = "full"
     cascade: Annotated[
-        bool, Meta(description="Let the n-gram model answer alone where its margin is large: a fifth of the CPU.")
-    ] = True
+        bool | Literal["package"],
+        Meta(description="Let n-grams answer alone where their margin is large: less CPU. `package`: its own default."),
+    ] = "package"
     cooldown_s: Annotated[
         float, Meta(gt=0, le=3600, description="At most one transition for temperature or memory in this time.")
     ] = 60.0
-    temperature_high_c: Annotated[float, Meta(ge=20, le=150, description="At or above it the full tier rests.")] = 82.0
+    temperature_high_c: Annotated[float, Meta(ge=20, le=150, description="At or above it the full tier rests.")] = 80.0
     temperature_low_c: Annotated[float, Meta(ge=20, le=150, description="At or below it the full tier comes back.")] = (
-        74.0
+        72.0
     )
     memory_low_mib: Annotated[int, Meta(ge=0, description="With less available memory the full tier rests.")] = 96
     memory_ok_mib: Annotated[
         int, Meta(ge=0, description="With this much available memory the full tier comes back.")
-    ] = 192
+    ] = 256
 
 
 class Runtime(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Model workers: how many lanes, how much memory, how long to wait."""
+    """Model workers: how many, how much memory, how long to wait."""
 
+    workers: Annotated[int, Meta(ge=1, le=16, description="Worker processes per model.")] = 1
     lanes: Annotated[
-        int, Meta(ge=0, le=256, description="Texts a worker judges at the same time; 0: one per CPU core.")
+        int, Meta(ge=0, le=256, description="Requests a worker computes at the same time; 0: one per CPU core.")
     ] = 0
-    lane_depth: Annotated[
-        int, Meta(ge=1, le=1024, description="Requests waiting per lane before the next one is answered a tier lower.")
-    ] = 8
+    max_waiting: Annotated[
+        int, Meta(ge=0, le=4096, description="Requests that wait for a lane; the next is answered a tier lower.")
+    ] = 64
     worker_memory_mib: Annotated[
-        int, Meta(ge=64, description="A worker that grows beyond this is stopped and started again.")
-    ] = 768
+        int, Meta(ge=64, description="A worker that grows beyond this is ended and started again.")
+    ] = 512
     package_memory_mib: Annotated[
-        int, Meta(ge=32, description="A package whose measured worker memory is above this is refused at install.")
+        int, Meta(ge=32, description="A package whose worker measures above this is refused at install.")
     ] = 512
     ready_timeout_s: Annotated[
-        float, Meta(gt=0, le=600, description="A worker that is not ready after this long is stopped.")
-    ] = 20.0
-    hang_timeout_s: Annotated[
-        float, Meta(gt=0, le=600, description="A worker that says nothing for this long while it works is stopped.")
-    ] = 5.0
+        float, Meta(gt=0, le=600, description="A worker that is not ready after this long is ended.")
+    ] = 10.0
+    hang_s: Annotated[float, Meta(gt=0, le=600, description="A worker that is silent for this long is ended.")] = 2.0
     idle_unload_s: Annotated[
-        float, Meta(ge=0, description="Stop a worker nobody asked for this long; it starts again on demand. 0: never.")
+        float, Meta(ge=0, description="A model nobody asked for this long gives its memory back. 0: never.")
     ] = 0.0
     cache_texts: Annotated[
         int, Meta(ge=0, le=1_000_000, description="Texts whose embedding is remembered; 0: none.")
@@ -176,6 +196,9 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     reserve_mib: Annotated[
         int, Meta(ge=1, le=4096, description="Space set aside so that headers can be kept when the disk is full.")
     ] = 64
+    anchor_file: Annotated[
+        str, Meta(description="File that remembers the ledger's head; best on another disk. Empty: DATA/ledger.anchor.")
+    ] = ""
     key_file: Annotated[
         str,
         Meta(description="File that holds the node's key; empty: DATA/node.key, or the systemd credential `node.key`."),
@@ -197,7 +220,6 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         1024
     )
     depth: Annotated[int, Meta(ge=4, le=500, description="Deepest nesting of a JSON body.")] = 64
-    batch: Annotated[int, Meta(ge=1, le=4096, description="Tickets in one score:batch call.")] = 256
     answering: Annotated[
         int,
         Meta(ge=1, le=4096, description="Requests being answered at the same time; above it: 503 with Retry-After."),

@@ -1,0 +1,89 @@
+"""A node that is served: sockets first, then state, then RULES, then everything else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+from holdfast import __version__
+from holdfast.http.app import App, AppLimits
+from holdfast.http.gate import Gate
+from holdfast.http.limiter import Limiter
+from holdfast.http.server import ServerLimits, bind_owner_socket, bind_tcp, serve
+from holdfast.http.surface import route_table
+from holdfast.node.log import Log
+from holdfast.node.node import Node
+from holdfast.node.notify import notify
+from holdfast.settings.loading import Loaded
+from holdfast.settings.tree import Settings
+
+__all__ = ["run"]
+
+_KIB = 1024
+
+
+def run(loaded: Loaded, directory: Path, *, reread: Callable[[], Loaded]) -> None:
+    """Serve one node until SIGTERM or SIGINT. Raises AddressBusy, DataDirectoryBusy, HumanNeeded, OSError."""
+    settings, log = loaded.settings, Log()
+    with closing(bind_tcp(settings.server.host, settings.server.port)) as tcp:
+        node = Node(loaded, directory, log=log, reread=reread)
+        try:
+            owner = bind_owner_socket(directory)
+            host, port = tcp.getsockname()[:2]
+            limiters = _limiters(settings)
+            node.limiters = lambda: {name: (one.busy, one.slots) for name, one in limiters.items()}
+            app = App(
+                route_table(node),
+                gate=_gate(settings),
+                limits=AppLimits(body_bytes=settings.limits.body_kib * _KIB, depth=settings.limits.depth),
+                limiters=limiters,
+                seen=(node.measures, log),
+            )
+            log.info("listening", version=__version__, host=host, port=port, directory=str(directory))
+            log.warning("open-access", detail="no users are configured: anybody on this machine may call this node")
+            serve(
+                app,
+                (tcp, owner),
+                _server_limits(settings),
+                on_hangup=node.reload_soon,
+                on_ready=lambda: _ready(node),
+            )
+            log.info("stopping")
+            notify("STOPPING=1")
+        finally:
+            node.stop()
+        log.info("stopped")
+
+
+def _ready(node: Node) -> None:
+    node.start()
+    notify("READY=1", f"STATUS=answering on {node.loaded.settings.server.host}")
+
+
+def _limiters(settings: Settings) -> dict[str, Limiter]:
+    limits = settings.limits
+    return {
+        "answering": Limiter("answering", slots=limits.answering, threads=limits.answering),
+        "operator": Limiter("operator", slots=limits.operator, threads=limits.operator),
+    }
+
+
+def _gate(settings: Settings) -> Gate:
+    server = settings.server
+    return Gate(
+        hosts=frozenset(name.lower() for name in (server.host, *server.hosts)),
+        origins=frozenset(origin.lower().rstrip("/") for origin in server.origins),
+        seen=set(),
+    )
+
+
+def _server_limits(settings: Settings) -> ServerLimits:
+    server = settings.server
+    return ServerLimits(
+        connections=server.connections,
+        header_timeout_s=server.header_timeout_s,
+        body_timeout_s=server.body_timeout_s,
+        keep_alive_s=server.keep_alive_s,
+        drain_s=server.drain_s,
+    )

@@ -1,0 +1,79 @@
+"""Settings as the small limits types that components take: no component ever sees the whole tree."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from holdfast.answer.answerer import AnswerLimits
+from holdfast.answer.pressure import PressureLimits
+from holdfast.apps.triage.keywords import KeywordMatcher
+from holdfast.apps.triage.rules_file import NO_RULES, InvalidRules, RuleSet, parse_rules
+from holdfast.apps.triage.scoring import Policy
+from holdfast.apps.triage.vocabulary import read_builtin_vocabulary
+from holdfast.runtime.limits import WorkerLimits
+from holdfast.settings.loading import Loaded
+from holdfast.settings.rubric import rubric_of
+from holdfast.settings.tree import Settings
+from holdfast.store.choice import InstallLimits
+from holdfast.tier import Tier
+
+__all__ = ["answer_limits", "install_limits", "policy_of", "worker_limits"]
+
+_MIB = 1 << 20
+
+
+def answer_limits(settings: Settings) -> AnswerLimits:
+    """When heat or lack of memory puts the full tier to rest."""
+    tiers = settings.tiers
+    pressure = PressureLimits(
+        hot_c=tiers.temperature_high_c,
+        cooled_c=tiers.temperature_low_c,
+        scarce_bytes=tiers.memory_low_mib * _MIB,
+        ample_bytes=tiers.memory_ok_mib * _MIB,
+        cooldown_s=tiers.cooldown_s,
+    )
+    return AnswerLimits(pressure=pressure)
+
+
+def worker_limits(settings: Settings) -> WorkerLimits:
+    """How many workers a model has, and when they are given up."""
+    runtime = settings.runtime
+    return WorkerLimits(
+        workers=runtime.workers,
+        lanes=runtime.lanes,
+        max_waiting=runtime.max_waiting,
+        memory_cap_bytes=runtime.worker_memory_mib * _MIB,
+        ready_timeout_s=runtime.ready_timeout_s,
+        hang_s=runtime.hang_s,
+        idle_ttl_s=runtime.idle_unload_s or None,
+    )
+
+
+def install_limits(settings: Settings, package: str) -> InstallLimits:
+    """What an installed package may take on this node."""
+    chosen = settings.packages.get(package)
+    return InstallLimits(
+        memory_budget_bytes=settings.runtime.package_memory_mib * _MIB,
+        highest=Tier(settings.tiers.highest),
+        pinned_variant=chosen.variant if chosen else "",
+    )
+
+
+def policy_of(loaded: Loaded) -> Policy:
+    """Everything of the operator's that a score depends on, compiled. Raises InvalidRules, InvalidRubric."""
+    rubric = rubric_of(loaded.settings.triage)
+    matcher = KeywordMatcher(read_builtin_vocabulary(rubric.languages), extra=rubric.keywords)
+    return Policy(rubric, matcher, _rules(loaded))
+
+
+def _rules(loaded: Loaded) -> RuleSet:
+    name = loaded.settings.triage.rules_file
+    if not name:
+        return NO_RULES
+    base = loaded.files[0].parent if loaded.files else Path.cwd()
+    path = base / name
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidRules(f"triage.rules_file: {path} cannot be read: {error}") from error
+    return parse_rules(text, name=str(path))

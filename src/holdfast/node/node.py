@@ -1,0 +1,219 @@
+"""The node: every object built once, the snapshot that answers, and the loops that keep it well."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from holdfast.answer.answerer import Answerer
+from holdfast.digest import digest_value
+from holdfast.errors import HoldfastError
+from holdfast.measure import Measures
+from holdfast.node.active import Active, Loadout, activated, builtin_loadout
+from holdfast.node.limits import answer_limits, policy_of
+from holdfast.node.log import Log
+from holdfast.node.loop import Loop
+from holdfast.node.senses import Senses
+from holdfast.node.state import open_state
+from holdfast.node.views import Reloaded
+from holdfast.release import Verified
+from holdfast.settings.loading import Loaded, changed_keys, needs_restart
+from holdfast.store.package import VerifiedPackage
+from holdfast.store.shelf import LoadedPackage, NoGoodPackage
+from holdfast.tier import Reason, Tier
+from holdfast.trust.verify import admit_local
+
+if TYPE_CHECKING:
+    # Only the type: see active.py.
+    from holdfast.runtime.pool import WorkerPool
+
+__all__ = ["Node"]
+
+_SUPERVISE_S = 0.1
+_SENSE_S = 1.0
+_READY_POLL_S = 0.02
+_RETIRE_S = 31.0  # the longest deadline a request may have, and a second
+
+
+class Node:
+    """One node on one data directory.
+
+    `_swap` guards the change from one active snapshot to the next, and the list of pools; reading `active` needs none.
+    """
+
+    def __init__(self, loaded: Loaded, directory: Path, *, log: Log, reread: Callable[[], Loaded]) -> None:
+        """Open the state and be ready to answer from RULES. Raises DataDirectoryBusy, HumanNeeded, OSError."""
+        self.loaded, self.log = loaded, log
+        self.started_at = datetime.now(UTC)
+        self.measures = Measures()
+        self.state = open_state(loaded.settings, directory, measures=self.measures)
+        self.started_s = self.state.clock.monotonic_s()
+        self.answerer = Answerer(self.state.clock, self.measures, answer_limits(loaded.settings))
+        self.generation = self.state.facts.settings_generation(digest_value(loaded.settings))
+        self._policy = policy_of(loaded)
+        self._reread = reread
+        self._workers = True
+        self.limiters: Callable[[], Mapping[str, tuple[int, int]]] = dict
+        """Name -> (busy, slots) of the surface's limiters, once there is a surface."""
+        self._swap = threading.Lock()
+        self._pools: list[WorkerPool] = []
+        self._retired: list[tuple[float, WorkerPool]] = []
+        self.active = self._activated(builtin_loadout(Reason.STARTING))
+        self.senses = Senses(self)
+        seen = (self.measures, log)
+        self._loops = (
+            Loop("supervise", self._supervise, every_s=_SUPERVISE_S, seen=seen),
+            Loop("sense", self.senses.step, every_s=_SENSE_S, seen=seen),
+        )
+
+    def start(self) -> None:
+        """Start the loops and load the active package beside them; RULES answers meanwhile."""
+        for loop in self._loops:
+            loop.start()
+        threading.Thread(target=self._load_at_start, name="load", daemon=True).start()
+
+    def load_here(self) -> None:
+        """Serve the active package without workers: SMALL and RULES, for a command that runs without a node."""
+        self._workers = False
+        self._load_at_start()
+
+    def stop(self) -> None:
+        """End loops and workers, make the last of the state durable, give the directory up."""
+        with self._swap:
+            pools, self._pools = self._pools, []
+            pools += [pool for _, pool in self._retired]
+        for pool in pools:
+            pool.close()
+        for loop in self._loops:
+            loop.stop()
+        self.senses.stop()
+        self.state.close()
+
+    def refresh(self, *, wait_ready_s: float = 0.0) -> Active:
+        """Serve what the store says is active; the new workers may warm up for `wait_ready_s` before the swap."""
+        loadout = self._loadout()
+        if loadout.pool is not None:
+            with self._swap:
+                self._pools.append(loadout.pool)
+            _wait_ready(loadout.pool, wait_ready_s)
+        with self._swap:
+            before = self.active.loadout
+            self.active = self._activated(loadout)
+            if before.pool is not None and before.pool in self._pools:
+                # Requests that hold the old snapshot end first; the supervise loop closes it after them.
+                self._retired.append((time.monotonic() + _RETIRE_S, before.pool))
+        serving = self.active.serving
+        self.measures.replace("package_info", {(serving.package, serving.version, serving.digest): 1.0})
+        self.log.info("serving", package=serving.package, version=serving.version, digest=serving.digest)
+        return self.active
+
+    def reconfigure(self, loaded: Loaded) -> int:
+        """Put new settings in force for the next request. Raises InvalidRules, InvalidRubric; then nothing changed."""
+        policy = policy_of(loaded)
+        generation = self.state.facts.settings_generation(digest_value(loaded.settings))
+        with self._swap:
+            self.loaded, self._policy, self.generation = loaded, policy, generation
+            self.active = self._activated(self.active.loadout)
+        return generation
+
+    def reload(self) -> Reloaded:
+        """Read every source of settings again; all of it is accepted or none. Raises InvalidSettings, InvalidRules."""
+        try:
+            fresh = self._reread()
+            changed = changed_keys(self.loaded, fresh)
+            generation = self.reconfigure(fresh)
+        except HoldfastError:
+            self.measures.add("rules_reloads_total", "refused")
+            raise
+        self.measures.add("rules_reloads_total", "accepted")
+        self.log.info("reloaded", generation=generation, changed=changed)
+        return Reloaded(generation=generation, changed=changed, needs_restart=tuple(filter(needs_restart, changed)))
+
+    def reload_soon(self) -> None:
+        """Reload on a thread of its own, for a signal; what is wrong goes to the log."""
+        threading.Thread(target=self._reload_logged, name="reload", daemon=True).start()
+
+    def _reload_logged(self) -> None:
+        try:
+            self.reload()
+        except (HoldfastError, OSError) as error:
+            # The old settings stay in force; the count and the log say so.
+            self.log.failure("reload-refused", detail=str(error))
+
+    def pools(self) -> tuple[WorkerPool, ...]:
+        """Every pool that still has workers, the one in service first."""
+        return tuple(self._pools)
+
+    def admit(self, package: LoadedPackage | VerifiedPackage) -> Verified:
+        """The trust step for what may run here. Raises UnsignedPackage."""
+        return admit_local(package, allow_unsigned=self.loaded.settings.trust.allow_unsigned)
+
+    def package_name(self) -> str:
+        """The package that scores tickets: the configured one, else the first active one; empty when there is none."""
+        configured = self.loaded.settings.triage.package
+        active = [
+            name
+            for name, slots in sorted(self.state.store.state().packages.items())
+            if slots.active or slots.fallen_from
+        ]
+        return configured or next(iter(active), "")
+
+    def _activated(self, loadout: Loadout) -> Active:
+        configured = Tier(self.loaded.settings.tiers.highest)
+        return activated(loadout, self._policy, configured=configured, generation=self.generation)
+
+    def _loadout(self) -> Loadout:
+        """The engines of the active package, or RULES alone where there is no good one."""
+        name = self.package_name()
+        if not name:
+            return builtin_loadout(Reason.NO_PACKAGE)
+        from holdfast.node.loadouts import Workshop, loadout_of  # noqa: PLC0415  # numpy: 0.1 s of a cold start
+
+        workshop = Workshop(self.loaded.settings, self.state.clock, self.measures, self._workers)
+        try:
+            return loadout_of(self.state.store.load(name, admit=self.admit), workshop)
+        except NoGoodPackage as error:
+            self.log.failure("no-good-package", package=name, detail=str(error))
+            return builtin_loadout(Reason.UNVERIFIED)
+
+    def _load_at_start(self) -> None:
+        try:
+            self.refresh()
+        except (HoldfastError, OSError) as error:
+            # The node must serve whatever is wrong with a package: RULES goes on, and the log says why.
+            self.measures.add("swallowed_errors_total", "load")
+            self.log.failure("package-not-served", detail=str(error))
+
+    def _supervise(self) -> None:
+        now_s = self.state.clock.monotonic_s()
+        for pool in self.pools():
+            pool.step(now_s)
+            for event in pool.events():
+                self.log.info("worker", kind=event.kind, pid=event.pid, reason=event.reason, detail=event.sentence)
+        active = self.active
+        self.answerer.step([(active.serving, active.engines)])
+        for transition in self.answerer.drain_transitions():
+            self.log.warning("tier-transition", transition=transition)
+            self.state.database.submit(partial(self.state.facts.add_transition, transition))
+        self._close_retired()
+
+    def _close_retired(self) -> None:
+        due = [pool for at_s, pool in self._retired if pool.depth == 0 or time.monotonic() >= at_s]
+        if not due:
+            return
+        with self._swap:
+            self._retired = [(at_s, pool) for at_s, pool in self._retired if pool not in due]
+            self._pools = [pool for pool in self._pools if pool not in due]
+        for pool in due:
+            pool.close()
+
+
+def _wait_ready(pool: WorkerPool, wait_s: float) -> None:
+    end_s = time.monotonic() + wait_s
+    while not pool.ready and time.monotonic() < end_s:
+        time.sleep(_READY_POLL_S)

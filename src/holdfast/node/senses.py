@@ -1,0 +1,80 @@
+"""What the sense loop does each second: measure the node, keep the ledger's house, raise and clear alerts."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from holdfast.errors import HoldfastError
+from holdfast.finding import Finding, Severity
+from holdfast.record import Draft
+
+if TYPE_CHECKING:
+    from holdfast.node.node import Node
+
+__all__ = ["Senses"]
+
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+
+
+class Senses:
+    """Belongs to one loop; what others read of it is replaced whole."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self.disk_free_bytes = 0
+        self.resident_bytes = 0
+
+    def step(self) -> None:
+        """One second's worth."""
+        node = self._node
+        node.state.facts.step()
+        node.state.journal.step()
+        self._record_package_events()
+        self._measure()
+        self._expose_alerts()
+        node.log.flush()
+
+    def stop(self) -> None:
+        """Write what waits."""
+        self._record_package_events()
+        self._node.log.flush()
+
+    def findings(self) -> tuple[Finding, ...]:
+        """What every component wants a person to know, worst first."""
+        node = self._node
+        found = [*node.state.journal.findings(), *node.state.store.findings()]
+        for pool in node.pools():
+            found += pool.findings()
+        order = (Severity.CRITICAL, Severity.WARNING, Severity.NOTICE)
+        return tuple(sorted(found, key=lambda finding: (order.index(finding.severity), finding.name)))
+
+    def _measure(self) -> None:
+        node = self._node
+        self.disk_free_bytes = shutil.disk_usage(node.state.directory).free
+        self.resident_bytes = _own_resident_bytes()
+        node.measures.set("disk_free_bytes", value=float(self.disk_free_bytes))
+        node.measures.set("resident_bytes", "node", value=float(self.resident_bytes))
+        waiting = float(node.state.database.waiting())
+        node.measures.set("queue_jobs", "ledger", "waiting", value=waiting)
+
+    def _expose_alerts(self) -> None:
+        raised: dict[tuple[str, ...], float] = {(one.name, one.severity.value): 1.0 for one in self.findings()}
+        self._node.measures.replace("alerts_active", raised)
+
+    def _record_package_events(self) -> None:
+        for event in self._node.state.store.events():
+            draft = Draft(kind="package", payload=msgspec.json.encode(event))
+            try:
+                self._node.state.journal.append(draft)
+            except HoldfastError as error:
+                # The store keeps its own history; a full ledger must not stop the senses.
+                self._node.log.failure("package-event-not-recorded", detail=str(error))
+
+
+def _own_resident_bytes() -> int:
+    with open("/proc/self/statm", "rb") as file:  # noqa: PTH123  # every second, for years: no Path object needed
+        return int(file.read().split()[1]) * _PAGE_BYTES

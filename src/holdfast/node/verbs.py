@@ -1,0 +1,79 @@
+"""Operator verbs: a plain table from name to arguments, role and function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from holdfast.access import Caller, Role, require
+from holdfast.errors import InvalidInput
+from holdfast.node import showing
+from holdfast.node.node import Node
+
+__all__ = ["VERBS", "InvalidArguments", "UnknownVerb", "Verb", "run_encoded", "run_verb"]
+
+
+class UnknownVerb(InvalidInput):
+    """No operator verb of this name."""
+
+
+class InvalidArguments(InvalidInput):
+    """The arguments of a verb are not what it takes."""
+
+
+class NoArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """For verbs that take nothing."""
+
+
+class Latest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How many of the newest."""
+
+    limit: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """One operator verb."""
+
+    takes: type[msgspec.Struct]
+    role: Role
+    call: Callable[[Node, Any], Any]
+
+
+VERBS: Mapping[str, Verb] = {
+    "config.reload": Verb(NoArguments, Role.ADMIN, lambda node, _: node.reload()),
+    "node.status": Verb(NoArguments, Role.VIEWER, lambda node, _: showing.status(node)),
+    "tiers.show": Verb(NoArguments, Role.VIEWER, lambda node, _: showing.tiers(node)),
+    "tiers.history": Verb(Latest, Role.VIEWER, lambda node, asked: showing.transitions(node, asked.limit)),
+}
+
+
+def run_encoded(node: Node, name: str, body: bytes, *, caller: Caller) -> Any:
+    """Run a verb whose arguments are JSON. Raises UnknownVerb, InvalidArguments, Forbidden, or what the verb raises."""
+    verb = _verb(name)
+    try:
+        arguments = msgspec.json.decode(body or b"{}", type=verb.takes)
+    except msgspec.DecodeError as error:
+        raise InvalidArguments(f"{name}: {error}") from error
+    require(caller, verb.role, name)
+    return verb.call(node, arguments)
+
+
+def run_verb(node: Node, name: str, arguments: Mapping[str, Any]) -> Any:
+    """Run a verb in this process, by the owner of the data directory. Raises as `run_encoded`."""
+    verb = _verb(name)
+    try:
+        converted = msgspec.convert(arguments, verb.takes)
+    except msgspec.ValidationError as error:
+        raise InvalidArguments(f"{name}: {error}") from error
+    return verb.call(node, converted)
+
+
+def _verb(name: str) -> Verb:
+    verb = VERBS.get(name)
+    if verb is None:
+        raise UnknownVerb(f"{name[:80]}: expected one of {', '.join(VERBS)}")
+    return verb
