@@ -151,27 +151,27 @@ class Journal:
         An idempotency key used before appends nothing: the first entry's sequence and payload come back, `replayed`.
         Raises KeyReused when the key came with another body, LedgerFull (unless audit is best-effort), DatabaseBusy.
         """
-        use = _Use(idempotency_key, body_sha256) if idempotency_key is not None else None
-        found = self._append((draft,), use, extra=extra)
-        if found is None:
-            return Recorded(recorded=False, sequence=None)
-        if isinstance(found, _Written):
-            return Recorded(recorded=True, sequence=found.last)
-        entry = self.entry(found.sequence)
-        return Recorded(
-            recorded=True, sequence=found.sequence, replayed=True, payload=entry.payload if entry is not None else None
-        )
+        (recorded,) = self.append_many((draft,), idempotency_key=idempotency_key, body_sha256=body_sha256, extra=extra)
+        return recorded
 
     def append_many(
-        self, drafts: Sequence[Draft], *, extra: Callable[[Transaction], None] | None = None
+        self,
+        drafts: Sequence[Draft],
+        *,
+        idempotency_key: str | None = None,
+        body_sha256: bytes | None = None,
+        extra: Callable[[Transaction], None] | None = None,
     ) -> tuple[Recorded, ...]:
-        """Record `drafts` in order, all or none, behind one fsync."""
+        """Record `drafts` in order, all or none, behind one fsync; an idempotency key is the key of them all."""
         if not drafts:
             return ()
-        found = self._append(drafts, None, extra=extra)
-        if not isinstance(found, _Written):
+        use = _Use(idempotency_key, body_sha256) if idempotency_key is not None else None
+        found = self._append(drafts, use, extra=extra)
+        if found is None:
             return (Recorded(recorded=False, sequence=None),) * len(drafts)
-        return tuple(Recorded(recorded=True, sequence=s) for s in range(found.first, found.last + 1))
+        if isinstance(found, _Written):
+            return tuple(Recorded(recorded=True, sequence=s) for s in range(found.first, found.last + 1))
+        return tuple(self._replayed(s) for s in range(found.sequence - len(drafts) + 1, found.sequence + 1))
 
     def find(self, reference: str) -> Entry | None:
         """The latest entry recorded under the public id `reference`."""
@@ -318,6 +318,12 @@ class Journal:
             for kind, count in Counter(draft.kind for draft in drafts).items():
                 self._measures.add("ledger_entries_total", kind, amount=count)
         return found
+
+    def _replayed(self, sequence: int) -> Recorded:
+        entry = self.entry(sequence)
+        return Recorded(
+            recorded=True, sequence=sequence, replayed=True, payload=entry.payload if entry is not None else None
+        )
 
     def _first_use(self, transaction: Transaction, use: _Use) -> SeenKey | None:
         first = self._facts.recall(transaction, use.key)
