@@ -15,7 +15,7 @@ from typing import Literal
 __all__ = ["Axis", "Frame", "Point", "Series", "axis_for", "draw"]
 
 _WIDTH, _HEIGHT = 440, 300
-_LEFT, _RIGHT, _TOP, _BOTTOM = 54, 18, 34, 46
+_LEFT, _RIGHT, _TOP, _BOTTOM = 54, 26, 34, 46
 _LEGEND_STEP = 118  # px per name in the legend row
 _MAX_RADIUS, _MIN_RADIUS = 9.0, 2.5
 _TICKS = 5

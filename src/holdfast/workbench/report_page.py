@@ -45,11 +45,13 @@ def _table(caption: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -
         f'<tr><th scope="row">{row[0]}</th>{"".join(f"<td>{cell}</td>" for cell in row[1:])}</tr>' for row in rows
     )
     spoken = f"<caption>{escape(caption)}</caption>"
-    return f'<div class="scroll"><table>{spoken}<thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
+    # A region that scrolls must be reachable by keyboard, and a reachable region needs a name.
+    region = f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(caption)}">'
+    return f"{region}<table>{spoken}<thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>"
 
 
-def _figure(svg: str, caption: str) -> str:
-    return f"<figure>{svg}<figcaption>{escape(caption)}</figcaption></figure>"
+def _figure(title: str, svg: str, caption: str) -> str:
+    return f"<figure><h3>{escape(title)}</h3>{svg}<figcaption>{escape(caption)}</figcaption></figure>"
 
 
 def _sentence(text: str) -> str:
@@ -121,11 +123,11 @@ def _urgent_auc(figures: Figures) -> str:
 
 def _head(head: HeadReport) -> str:
     best = head.tiers[0]
-    plots = [_figure(reliability_plot(head), _reliability_caption(head))]
+    plots = [_figure("Reliability", reliability_plot(head), _reliability_caption(head))]
     if any(tier.figures.urgent for tier in head.tiers):
-        plots.append(_figure(urgent_plot(head), _urgent_caption(best.figures)))
+        plots.append(_figure("Finding the urgent", urgent_plot(head), _urgent_caption(best.figures)))
     if len(head.learning_curve) > 1:
-        plots.append(_figure(learning_plot(head), _learning_caption(head)))
+        plots.append(_figure("Learning curve", learning_plot(head), _learning_caption(head)))
     return _section(
         f"Head: {head.name}",
         f"<p>{escape(_sentence(head.split.sentence))} {head.split.train_rows:,} tickets to learn from, "
@@ -223,7 +225,9 @@ def _cost(report: TrainingReport) -> str:
     if not any(tier.cpu_ms for head in report.heads for tier in head.tiers):
         return ""
     caption = "Quality of each head and tier against what one ticket costs. Bars are one standard error."
-    return _section("Cost against quality", f'<div class="plots">{_figure(cost_plot(report), caption)}</div>')
+    return _section(
+        "Cost against quality", f'<div class="plots">{_figure("All heads and tiers", cost_plot(report), caption)}</div>'
+    )
 
 
 def _datasets(report: TrainingReport) -> str:

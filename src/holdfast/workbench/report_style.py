@@ -36,6 +36,7 @@ background:color-mix(in srgb,var(--tint) calc(var(--share)*62%),transparent)}
 .bar{display:block;min-width:6rem;padding:0 .35rem;border-radius:3px;background:linear-gradient(90deg,
 color-mix(in srgb,var(--tint) 28%,transparent) calc(var(--share)*100%),transparent 0)}
 .plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(24rem,100%),1fr));gap:1.2rem;margin:1rem 0}
+figure h3{margin:0 0 .3rem}
 figure{margin:0;max-width:34rem}
 .beside{display:flex;flex-wrap:wrap;gap:.4rem 2.5rem;align-items:flex-start}.beside>*{max-width:100%}
 svg{display:block;width:100%;height:auto;font:12px system-ui,sans-serif}
