@@ -47,12 +47,8 @@ def ngrams_suffice(head: Head, probabilities: Values, *, cascade: bool) -> NDArr
 
 
 def label_of(head: Head, probabilities: Sequence[float]) -> str:
-    """The label a head stands for.
+    """The label a head stands for: the most probable, the first of equals.
 
-    Routes: the most probable. Priorities: the one that gained most over its prior, because the most probable is nearly
-    always the commonest, and a rare label is what a priority is for; without any gain, the commonest.
+    A priority head was fitted with balanced labels, so a rare label wins when the text argues for it.
     """
-    if head.task == "route":
-        return head.labels[max(range(len(probabilities)), key=probabilities.__getitem__)]
-    gains = [value / prior if prior else 0.0 for value, prior in zip(probabilities, head.prior, strict=True)]
-    return head.labels[max(range(len(gains)), key=lambda index: (round(gains[index], 9), head.prior[index]))]
+    return head.labels[max(range(len(probabilities)), key=probabilities.__getitem__)]

@@ -129,8 +129,7 @@ class Panel:
             probabilities[chosen] = blend(reading.logits[head.name][chosen], logits, seat.tier)
             for position in encoded.positions:
                 stages[position] = Stage.ENCODER
-        winners = (probabilities / np.maximum(head.prior, 1e-9) if head.task == "priority" else probabilities).argmax(1)
-        evidence = _evidence(seat.linear, reading, winners)
+        evidence = _evidence(seat.linear, reading, probabilities.argmax(axis=1))
         return [
             HeadOutput(probabilities=tuple(row), stage=stage, evidence=words)
             if domain is Domain.IN
