@@ -58,6 +58,8 @@ class End:
     sentence: str
     served_s: float
     """How long it was ready; 0 when it never was."""
+    lanes: tuple[Lane, ...] = ()
+    """What led to it."""
 
 
 class Child:
@@ -112,10 +114,10 @@ class Child:
         elapsed_s = min(now_s - self._stepped_s, _LONGEST_STEP_S)
         self._stepped_s = now_s
         code = self._popen.poll()
+        if self.state is not ChildState.ENDING:
+            self._listen(now_s)  # also when it is gone: its last words say why
         if code is not None:
             return self._ended(code, now_s)
-        if self.state is not ChildState.ENDING:
-            self._listen(now_s)
         if self.state is not ChildState.ENDING:
             self._judge(now_s, elapsed_s)
         return None
@@ -212,8 +214,9 @@ class Child:
         if self.state is not ChildState.ENDING:
             self._enter(ChildState.ENDING, now_s)
         self._enter(ChildState.NONE, now_s)
+        lanes = self.lanes
         self._let_go()
-        return End(reason, sentence, served_s)
+        return End(reason, sentence, served_s, lanes)
 
     def _let_go(self) -> None:
         if self._control is not None:
@@ -221,6 +224,7 @@ class Child:
         if not self.serving:
             for lane in self.lanes:
                 lane.close()
+        self.lanes = ()
         self._popen = self._control = None
         self.resident_bytes = 0
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from holdfast.runtime.child import Child, ChildState, End
+from holdfast.runtime.lanes import Lane
 from holdfast.runtime.limits import WorkerLimits
 from holdfast.tier import Reason
 
@@ -26,6 +27,8 @@ class WorkerEvent:
     sentence: str = ""
     expected: bool = False
     """It ended because it was told to: idle, or the node wanted its memory."""
+    lanes: tuple[Lane, ...] = field(default=(), repr=False)
+    """Of a worker that ended."""
 
 
 class Keeper:
@@ -44,6 +47,12 @@ class Keeper:
     def looping(self) -> bool:
         """Say whether starting it again has not helped for some time."""
         return self.failures >= self._limits.crash_loop_after
+
+    @property
+    def trouble(self) -> End | None:
+        """The last end when a person should know of it: it keeps ending, or its model does not suit this machine."""
+        unfit = self.failures > 0 and self.last_end is not None and self.last_end.reason is Reason.UNVERIFIED
+        return self.last_end if self.looping or unfit else None
 
     def step(self, now_s: float, *, wanted: bool, check: bool) -> list[WorkerEvent]:
         """Do what is due, never waiting: notice an end, start, end."""
@@ -75,12 +84,15 @@ class Keeper:
 
     def _note(self, end: End, pid: int, now_s: float) -> WorkerEvent:
         self.last_end = end
-        if self._told_to_end and end.reason is Reason.UNLOADED_IDLE:
+        expected = self._told_to_end and end.reason is Reason.UNLOADED_IDLE
+        if expected:
             self.failures, self._start_at_s = 0, now_s
-            return WorkerEvent("ended", pid, now_s, reason=end.reason, sentence=end.sentence, expected=True)
-        self.failures = 1 if end.served_s >= self._limits.stable_s else self.failures + 1
-        self._start_at_s = now_s + self._pause_s()
-        return WorkerEvent("ended", pid, now_s, reason=end.reason, sentence=end.sentence)
+        else:
+            self.failures = 1 if end.served_s >= self._limits.stable_s else self.failures + 1
+            self._start_at_s = now_s + self._pause_s()
+        return WorkerEvent(
+            "ended", pid, now_s, reason=end.reason, sentence=end.sentence, expected=expected, lanes=end.lanes
+        )
 
     def _pause_s(self) -> float:
         """At once after the first end in a row, then twice as long each time."""

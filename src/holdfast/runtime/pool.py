@@ -169,8 +169,8 @@ class WorkerPool:
     def findings(self) -> tuple[Finding, ...]:
         """What a person should know: workers that starting again does not help."""
         with self._lock:
-            lost = [(k.failures, k.last_end) for k in self._keepers if k.looping and k.last_end is not None]
-        return tuple(self._finding(failures, end) for failures, end in lost[:1])
+            lost = [(keeper.failures, keeper.trouble) for keeper in self._keepers]
+        return tuple(self._finding(failures, end) for failures, end in lost if end is not None)[:1]
 
     def close(self) -> None:
         """End every worker and wait for it; requests get TierUnavailable from now on."""
@@ -209,7 +209,9 @@ class WorkerPool:
         if now_s - self._released_at_s < _REST_S or self._asked_at_s <= self._released_at_s:
             return False
         ttl_s = self._limits.idle_ttl_s
-        return ttl_s is None or now_s - self._asked_at_s < ttl_s or self.depth > 0
+        if ttl_s is None or now_s - self._asked_at_s < ttl_s or self.depth > 0:
+            return True
+        return any(keeper.child.state is ChildState.STARTING for keeper in self._keepers)
 
     def _apply(self, keeper: Keeper, event: WorkerEvent) -> None:
         self._events.append(event)
@@ -219,8 +221,10 @@ class WorkerPool:
             case "ready":
                 self._serve_if_ready(keeper)
             case "ended":
-                reason = Reason.CRASH_LOOP if keeper.looping else event.reason or Reason.CRASHED
-                self._queue.remove(keeper.child.lanes, reason)
+                reason = event.reason or Reason.CRASHED
+                if keeper.looping and reason is not Reason.UNVERIFIED:
+                    reason = Reason.CRASH_LOOP
+                self._queue.remove(event.lanes, reason)
                 self._queue.explain(reason)
             case _:
                 pass
@@ -231,6 +235,7 @@ class WorkerPool:
             child.serving = True
             self._checked = True
             self._runtime = child.ready.runtime
+            self._asked_at_s = self._clock.monotonic_s()  # idleness counts from here
             self._queue.add(child.lanes)
 
     def _end_stuck(self) -> None:
@@ -255,6 +260,15 @@ class WorkerPool:
         return reply.rows
 
     def _finding(self, failures: int, end: End) -> Finding:
+        if end.reason is Reason.UNVERIFIED:
+            return Finding(
+                name="model-unfit",
+                severity=Severity.WARNING,
+                sentence=f"Variant {self.variant} of {self._package} does not serve here: {end.sentence}. "
+                "Lower tiers answer.",
+                next_step="Install the package again, so that another variant is chosen, or roll it back.",
+                component="runtime",
+            )
         return Finding(
             name="worker-crash-loop",
             severity=Severity.WARNING,
