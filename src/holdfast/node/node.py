@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from holdfast.answer.answerer import Answerer
+from holdfast.apps.triage.app import TriageApp
 from holdfast.digest import digest_value
 from holdfast.errors import HoldfastError
 from holdfast.measure import Measures
@@ -64,6 +66,7 @@ class Node:
         self._pools: list[WorkerPool] = []
         self._retired: list[tuple[float, WorkerPool]] = []
         self.active = self._activated(builtin_loadout(Reason.STARTING))
+        self.triage = TriageApp(self.answerer, self.state.journal, clock=self.state.clock, rng=random.SystemRandom())
         self.senses = Senses(self)
         seen = (self.measures, log)
         self._loops = (

@@ -1,0 +1,105 @@
+"""Triage over HTTP: score, override and look back."""
+
+from __future__ import annotations
+
+import msgspec
+
+from holdfast.apps.triage.app import Call, Scored
+from holdfast.apps.triage.decision import Decision
+from holdfast.apps.triage.ticket import Ticket, decode_batch, decode_ticket
+from holdfast.http.bodies import encode
+from holdfast.http.deadlines import DEADLINE_HEADER, deadline_of
+from holdfast.http.messages import Endpoint, Parameter, Reply, Request
+from holdfast.http.problems import InvalidField
+from holdfast.node.node import Node
+
+__all__ = ["BatchAnswer", "BatchQuestion", "TriageEndpoints"]
+
+_LONGEST_KEY = 255  # what Stripe takes, and the Idempotency-Key draft suggests no less
+_KEY_HEADER = Parameter(
+    name="Idempotency-Key",
+    place="header",
+    description="The same key with the same body returns the first decision; with another body it is 409.",
+    schema={"type": "string", "minLength": 1, "maxLength": _LONGEST_KEY},
+)
+
+
+class BatchQuestion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Tickets to be scored together, 1 to 256."""
+
+    tickets: tuple[Ticket, ...]
+
+
+class BatchAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """One decision per ticket, in order."""
+
+    decisions: tuple[Decision, ...]
+
+
+class TriageEndpoints:
+    """Bytes in, calls on the triage app, bytes out."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """Their routes."""
+        return (
+            Endpoint(
+                method="POST",
+                template="/v1/triage/score",
+                call=self.score,
+                stage="answering",
+                summary="Score one ticket: 0-100, priority, route, and why.",
+                takes=Ticket,
+                gives=Decision,
+                parameters=(DEADLINE_HEADER, _KEY_HEADER),
+            ),
+            Endpoint(
+                method="POST",
+                template="/v1/triage/score:batch",
+                call=self.score_batch,
+                stage="answering",
+                summary="Score up to 256 tickets: all of them or none.",
+                takes=BatchQuestion,
+                gives=BatchAnswer,
+                parameters=(DEADLINE_HEADER, _KEY_HEADER),
+            ),
+        )
+
+    def score(self, request: Request) -> Reply:
+        """See the summary."""
+        ticket = decode_ticket(request.body)
+        node = self._node
+        scored = node.triage.score(ticket, node.active, self._call(request, ticket.deadline_ms))
+        return Reply(encode(scored.decision), headers=_headers(scored))
+
+    def score_batch(self, request: Request) -> Reply:
+        """See the summary."""
+        tickets = decode_batch(request.body)
+        node = self._node
+        shortest_ms = min((one.deadline_ms for one in tickets if one.deadline_ms is not None), default=None)
+        scored = node.triage.score_batch(tickets, node.active, self._call(request, shortest_ms))
+        return Reply(encode({"decisions": [one.decision for one in scored]}), headers=_headers(scored[0]))
+
+    def _call(self, request: Request, deadline_ms: int | None) -> Call:
+        key = request.header(b"idempotency-key")
+        if key is not None and not (0 < len(key) <= _LONGEST_KEY and key.isascii()):
+            raise InvalidField(
+                f"header Idempotency-Key: expected 1 to {_LONGEST_KEY} ASCII characters, found {len(key)}",
+                field="Idempotency-Key",
+            )
+        default_ms = self._node.loaded.settings.limits.deadline_ms
+        return Call(
+            deadline_s=deadline_of(request, deadline_ms, default_ms=default_ms),
+            started_s=request.arrived_s,
+            request_id=request.request_id,
+            idempotency_key=key,
+        )
+
+
+def _headers(scored: Scored) -> list[tuple[bytes, bytes]]:
+    headers: list[tuple[bytes, bytes]] = [(b"holdfast-tier", scored.decision.served_by.tier.value.encode())]
+    if scored.replayed:
+        headers.append((b"holdfast-replay", b"true"))
+    return headers
