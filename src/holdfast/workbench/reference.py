@@ -1,0 +1,167 @@
+"""The reference package `triage-en`: built from the public encoder and the bundled tickets by `make demo`.
+
+python -m holdfast.workbench.reference --out DIR --cache DIR
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from holdfast import __version__
+from holdfast.digest import Digest
+from holdfast.errors import HoldfastError
+from holdfast.manifest import Manifest
+from holdfast.store.package import open_package, write_package
+from holdfast.workbench.bundled import BUNDLED, DATA_DIR, load_head
+from holdfast.workbench.leakage import column_findings
+from holdfast.workbench.plan import Inputs, TrainingPlan
+from holdfast.workbench.planning import head_from_split, report_dataset
+from holdfast.workbench.progress import Told, watched
+from holdfast.workbench.tickets import LabelledTicket
+from holdfast.workbench.training_list import read_training_list, text_digest
+from holdfast.workbench.training_run import run
+from holdfast.workbench.weights import PUBLIC_PACKAGE, fetch_public_weights
+from holdfast.workbench.written import ReportFiles, report_files, write_reports
+
+__all__ = [
+    "NAME",
+    "VERSION",
+    "LearntFromHeldOut",
+    "ReferencePackage",
+    "build_reference_package",
+    "find_reference_package",
+    "main",
+    "reference_plan",
+    "unseen_tickets",
+]
+
+_BAD_DATA = 65  # sysexits
+NAME, VERSION = "triage-en", "1.0.0"
+SEED = 20240630  # of hold-outs and training; recorded in the package's provenance
+# Urgency of a CVE severity, chosen so that the scores of the four severities are apart and few reports page anybody.
+_URGENCY = ("LOW=0.1", "MEDIUM=0.4", "HIGH=0.7", "CRITICAL=1.0")
+
+
+class LearntFromHeldOut(HoldfastError):
+    """A held-out ticket is in the training list: no figure measured on it would mean anything."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReferencePackage:
+    """Where the reference package is, and what proves which tickets it has never seen."""
+
+    package: Path
+    digest: Digest
+    manifest: Manifest
+    reports: ReportFiles
+
+
+def reference_plan(encoder_dir: Path | None, *, directory: Path = DATA_DIR) -> tuple[TrainingPlan, Inputs]:
+    """The plan of `triage-en`. Raises BundledDamaged."""
+    loaded = [load_head(name, directory=directory, seed=SEED) for name in BUNDLED]
+    heads = tuple(
+        head_from_split(
+            "priority" if one.origin.head == "priority" else "route",
+            one.reading.tickets,
+            split=one.split,
+            urgency=_URGENCY if one.origin.head == "priority" else (),
+        )
+        for one in loaded
+    )
+    plan = TrainingPlan(
+        name=NAME,
+        version=VERSION,
+        description="English tickets: urgency learnt from vulnerability reports, route from IT help-desk tickets.",
+        heads=heads,
+        encoder_dir=encoder_dir,
+        encoder_name=PUBLIC_PACKAGE,
+        seed=SEED,
+        datasets=tuple(one.origin.source for one in loaded),
+        licences=tuple(one.origin.licence for one in loaded),
+        recipe={
+            "holdfast": __version__,
+            "seed": str(SEED),
+            **{f"hold_out.{head.name}": head.split.sentence for head in heads},
+            **{f"training_list.{head.name}": head.split.train_digest for head in heads},
+        },
+    )
+    inputs = Inputs(
+        datasets=tuple(report_dataset(one.path, one.reading, licence=one.origin.licence) for one in loaded),
+        notices=tuple(finding for one in loaded for finding in column_findings(one.reading)),
+    )
+    return plan, inputs
+
+
+def build_reference_package(
+    out_dir: Path, cache_dir: Path, *, told: Told | None = None, directory: Path = DATA_DIR
+) -> ReferencePackage:
+    """Return the reference package under `out_dir`, building it when it is not there or is damaged.
+
+    Raises WeightsUnreachable, WeightsRefused, BundledDamaged, OSError.
+    """
+    found = find_reference_package(out_dir)
+    if found is not None:
+        return found
+    plan, inputs = reference_plan(fetch_public_weights(cache_dir), directory=directory)
+    finished = run(plan, inputs, told=told)
+    reports = write_reports(out_dir / "report", finished.report, plan)
+    # The package comes last: where it is, everything is.
+    digest = write_package(finished.trained.manifest, finished.trained.files, _path(out_dir))
+    return ReferencePackage(_path(out_dir), digest, finished.trained.manifest, reports)
+
+
+def find_reference_package(out_dir: Path) -> ReferencePackage | None:
+    """Return the reference package under `out_dir` if it is whole, else None: it is then built again."""
+    reports = report_files(out_dir / "report")
+    try:
+        read_training_list(reports.training_list)
+        with open_package(_path(out_dir)) as package:
+            package.verify()
+            made_by = package.manifest.provenance.recipe.get("holdfast")
+            if made_by != __version__:  # another version may train, or read n-grams, differently
+                return None
+            return ReferencePackage(_path(out_dir), package.digest, package.manifest, reports)
+    except (HoldfastError, OSError):
+        return None
+
+
+def _path(out_dir: Path) -> Path:
+    return out_dir / f"{NAME}-{VERSION}.tar"
+
+
+def unseen_tickets(reference: ReferencePackage, *, directory: Path = DATA_DIR) -> list[LabelledTicket]:
+    """Every bundled ticket that is held out, each proved by the training list not to have been learnt from."""
+    learnt = read_training_list(reference.reports.training_list)
+    held = []
+    for name in BUNDLED:
+        head = load_head(name, directory=directory, seed=SEED)
+        held += [head.reading.tickets[i] for i in head.split.held]
+    seen = [ticket.where for ticket in held if text_digest(ticket.text) in learnt]
+    if seen:
+        raise LearntFromHeldOut(f"{len(seen)} held-out tickets were learnt from, the first is {seen[0]}")
+    return held
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Build the reference package from the command line; the exit code is 0, or 65 with one sentence."""
+    parser = argparse.ArgumentParser(prog="python -m holdfast.workbench.reference", description=__doc__)
+    parser.add_argument("--out", type=Path, required=True, help="directory for the package and its report")
+    parser.add_argument("--cache", type=Path, required=True, help="directory for the public encoder")
+    parser.add_argument("--data-dir", type=Path, default=DATA_DIR, help="directory of the bundled tickets")
+    options = parser.parse_args(arguments)
+    try:
+        with watched(sys.stderr) as told:
+            reference = build_reference_package(options.out, options.cache, told=told, directory=options.data_dir)
+    except (HoldfastError, OSError) as error:
+        sys.stderr.write(f"holdfast: {error}\n")
+        return _BAD_DATA
+    sys.stdout.write(f"{reference.package} {reference.digest}\n{reference.reports.html}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
