@@ -26,6 +26,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "serve": ("holdfast.cli.serve:serve", "Start the node and answer until SIGTERM."),
     "status": ("holdfast.cli.status:status", "Say how the node is, in plain words."),
     "config": ("holdfast.cli.config:config", "Check, show and reload the configuration."),
+    "package": ("holdfast.cli.package:package", "Look into packages, and change which of them is served."),
     "tiers": ("holdfast.cli.tiers:tiers", "Which tiers can answer, and what changed when."),
 }
 
