@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from holdfast.cli.main import main
+from holdfast.cli.package import package
 from holdfast.store.package import open_package
 
 SOURCE = Path(__file__).parents[1] / "store" / "source"
@@ -93,23 +94,7 @@ def test_comparing_shows_variants_side_by_side(built: Path, capsys: pytest.Captu
     assert "small  linear" in page
 
 
-@pytest.mark.parametrize(
-    "verb",
-    [
-        "build",
-        "inspect",
-        "verify",
-        "diff",
-        "compare",
-        "install",
-        "list",
-        "activate",
-        "rollback",
-        "history",
-        "pin",
-        "gc",
-    ],
-)
+@pytest.mark.parametrize("verb", package.commands)
 def test_every_command_has_help_with_an_example(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["package", verb, "--help"]) == 0
     page = capsys.readouterr().out

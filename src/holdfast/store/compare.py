@@ -140,6 +140,10 @@ def _flat(value: Any, field: str) -> Iterator[tuple[str, Any]]:
         yield field, value
 
 
+def _is_named(value: Any) -> bool:
+    return isinstance(value, dict) and "name" in value
+
+
 def _changes(before: dict[str, Any], after: dict[str, Any]) -> Iterator[Change]:
     for field in sorted(before.keys() | after.keys()):
         old, new = before.get(field, _ABSENT), after.get(field, _ABSENT)
