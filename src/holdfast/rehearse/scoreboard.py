@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from holdfast.manifest import Head, Manifest
 from holdfast.rehearse.figures import auc, macro_f1, percentile
-from holdfast.rehearse.load import Sample
+from holdfast.rehearse.load import Reply, Sample
 
 __all__ = ["Agreement", "Scoreboard", "summarise"]
 
@@ -49,19 +50,12 @@ class Scoreboard(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def summarise(
-    samples: Sequence[Sample],
-    labels: Sequence[Mapping[str, str]],
-    *,
-    seconds: float,
-    promises: Mapping[str, float],
-    most_urgent: str,
+    samples: Sequence[Sample], labels: Sequence[Mapping[str, str]], *, seconds: float, manifest: Manifest
 ) -> Scoreboard:
-    """Sum up `samples`; `labels[i]` holds what humans said of ticket i, by head (`route`, `priority`)."""
+    """Sum up `samples`; `labels[i]` holds what humans said of ticket i, by head of the package of `manifest`."""
     ok = [sample for sample in samples if sample.ok]
     latencies = [sample.latency_ms for sample in ok]
-    replies = [(sample.reply, labels[sample.index]) for sample in ok if sample.reply is not None]
-    routed = [(human["route"], reply.route.label) for reply, human in replies if "route" in human]
-    ranked = [(human["priority"] == most_urgent, reply.score) for reply, human in replies if "priority" in human]
+    pairs = [(sample.reply, labels[sample.index]) for sample in ok if sample.reply is not None]
     return Scoreboard(
         tickets=len(samples),
         failed=len(samples) - len(ok),
@@ -69,23 +63,31 @@ def summarise(
         tickets_per_s=round(len(samples) / seconds, 1),
         p50_ms=round(percentile(latencies, 50), 2),
         p95_ms=round(percentile(latencies, 95), 2),
-        tiers=dict(Counter(reply.served_by.tier for reply, _ in replies)),
-        stages=dict(Counter(reply.served_by.stage for reply, _ in replies)),
-        priorities=dict(sorted(Counter(reply.priority for reply, _ in replies).items())),
-        agreement={
-            "route": Agreement(
-                figure="macro-F1",
-                tickets=len(routed),
-                promised=promises.get("route"),
-                measured=round(macro_f1([human for human, _ in routed], [given for _, given in routed]), 4),
-            ),
-            "priority": Agreement(
-                figure=f"AUC {most_urgent}",
-                tickets=len(ranked),
-                promised=promises.get("priority_auc"),
-                measured=round(
-                    auc([s for urgent, s in ranked if urgent], [s for urgent, s in ranked if not urgent]), 4
-                ),
-            ),
-        },
+        tiers=dict(Counter(reply.served_by.tier for reply, _ in pairs)),
+        stages=dict(Counter(reply.served_by.stage for reply, _ in pairs)),
+        priorities=dict(sorted(Counter(reply.priority for reply, _ in pairs).items())),
+        agreement={head.name: _agreement(head, pairs, manifest.trial.promise.quality) for head in manifest.heads},
+    )
+
+
+def _agreement(
+    head: Head, pairs: Sequence[tuple[Reply, Mapping[str, str]]], promises: Mapping[str, float]
+) -> Agreement:
+    judged = [(reply, human[head.name]) for reply, human in pairs if head.name in human]
+    if head.task == "route":
+        measured = macro_f1([human for _, human in judged], [reply.route.label for reply, _ in judged])
+        return Agreement(
+            figure="macro-F1", tickets=len(judged), measured=round(measured, 4), promised=promises.get(head.name)
+        )
+    # A reply carries a score, not a severity: what can be held against the humans is whether it ranks as they do.
+    urgent = head.labels[-1]
+    measured = auc(
+        [reply.score for reply, human in judged if human == urgent],
+        [reply.score for reply, human in judged if human != urgent],
+    )
+    return Agreement(
+        figure=f"AUC of {urgent}",
+        tickets=len(judged),
+        measured=round(measured, 4),
+        promised=promises.get(f"{head.name}.auc"),
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from holdfast.errors import InvalidInput
 from holdfast.workbench.rows import UnreadableTickets, column_names
 
-__all__ = ["HEADS", "ROLES", "Columns", "InvalidColumns", "parse_columns", "resolve"]
+__all__ = ["HEADS", "ROLES", "Columns", "InvalidColumns", "parse_columns", "resolve", "resolve_text"]
 
 ROLES: Mapping[str, tuple[str, ...]] = {
     "id": ("id", "key", "number", "ticket_id", "issue_id", "issue_key"),
@@ -113,24 +113,40 @@ def resolve(columns: Columns, present: Sequence[str], *, where: str) -> tuple[Co
 
     Raises UnreadableTickets when a named column is absent, or when there is no text or no label to learn from.
     """
+    found, assumed = resolve_text(columns, present, where=where)
+    by_name = {name.lower(): name for name in present}
+    heads = dict(columns.labels) or _assume_heads(by_name, {getattr(found, role) for role in ROLES})
+    learnt = (
+        [] if columns.labels else [f"{where}: column {name!r} is learnt as the {head}" for head, name in heads.items()]
+    )
+    if not heads:
+        raise UnreadableTickets(
+            f"{where}: expected a column with labels to learn, found {column_names(tuple(present))}; "
+            "name it with --label priority=NAME or --label route=NAME"
+        )
+    return replace(found, labels=heads), (*assumed, *learnt)
+
+
+def resolve_text(columns: Columns, present: Sequence[str], *, where: str) -> tuple[Columns, tuple[str, ...]]:
+    """As `resolve`, for tickets that need no label. Raises UnreadableTickets."""
     _require_present(columns, present, where)
     by_name = {name.lower(): name for name in present}
-    assumed: list[str] = []
-    found = {role: getattr(columns, role) for role in ROLES}
     taken = {columns.id, columns.title, columns.body, columns.at, columns.group, *columns.labels.values()}
     text_named = bool(columns.title or columns.body)
+    found = {role: getattr(columns, role) for role in ROLES}
+    assumed: list[str] = []
     for role, likely in ROLES.items():
         column = _first(by_name, likely, taken)
         given = found[role] or (text_named and role in {"title", "body"})
         if column and not given:
             found[role] = column
             assumed.append(f"{where}: column {column!r} is read as the {_SPOKEN[role]}")
-    heads = dict(columns.labels) or _assume_heads(by_name, taken | set(found.values()))
-    if not columns.labels:
-        assumed.extend(f"{where}: column {column!r} is learnt as the {head}" for head, column in heads.items())
-    filled = _with_roles(replace(columns, labels=heads), found)
-    _require_use(filled, present, where)
-    return filled, tuple(assumed)
+    if not found["title"] and not found["body"]:
+        raise UnreadableTickets(
+            f"{where}: expected a column with the ticket's text, found {column_names(tuple(present))}; "
+            "name it with --column title=NAME or --column body=NAME"
+        )
+    return _with_roles(columns, found), tuple(assumed)
 
 
 def _first(by_name: Mapping[str, str], likely: Iterable[str], taken: set[str]) -> str:
@@ -148,17 +164,4 @@ def _require_present(columns: Columns, present: Sequence[str], where: str) -> No
     if absent:
         raise UnreadableTickets(
             f"{where}: expected a column {absent[0]!r}, found {column_names(tuple(present))}", field=absent[0]
-        )
-
-
-def _require_use(columns: Columns, present: Sequence[str], where: str) -> None:
-    if not columns.title and not columns.body:
-        raise UnreadableTickets(
-            f"{where}: expected a column with the ticket's text, found {column_names(tuple(present))}; "
-            "name it with --column title=NAME or --column body=NAME"
-        )
-    if not columns.labels:
-        raise UnreadableTickets(
-            f"{where}: expected a column with labels to learn, found {column_names(tuple(present))}; "
-            "name it with --label priority=NAME or --label route=NAME"
         )

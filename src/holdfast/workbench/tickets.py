@@ -8,11 +8,11 @@ from datetime import datetime
 from pathlib import Path
 
 from holdfast.inference import compose_text
-from holdfast.workbench.columns import Columns, resolve
+from holdfast.workbench.columns import Columns, resolve, resolve_text
 from holdfast.workbench.dates import ISO, choose_format, parse_date
 from holdfast.workbench.rows import BadRow, Row, Table, UnreadableTickets, open_table
 
-__all__ = ["LabelledTicket", "Reading", "read", "read_tickets"]
+__all__ = ["LabelledTicket", "Reading", "read", "read_texts", "read_tickets"]
 
 _NAMED_IN_ERROR = 3
 
@@ -75,6 +75,20 @@ def read(paths: Sequence[Path], columns: Columns | None = None) -> Reading:
     if not joined.tickets:
         raise UnreadableTickets("no ticket to learn from: --tickets names no file")
     return joined
+
+
+def read_texts(path: Path, columns: Columns | None = None) -> list[tuple[str, str]]:
+    """Id and text of every ticket of `path`, labelled or not. Raises UnreadableTickets."""
+    table = open_table(path)
+    mapping, _ = resolve_text(columns or Columns(), table.columns, where=path.name)
+    texts = [
+        (
+            row.cells.get(mapping.id, "").strip() or row.where,
+            compose_text(row.cells.get(mapping.title, ""), row.cells.get(mapping.body, "")),
+        )
+        for row in table.rows
+    ]
+    return [(identifier, text) for identifier, text in texts if text]
 
 
 def _read_one(path: Path, columns: Columns) -> Reading:
