@@ -24,6 +24,8 @@ _INTERRUPTED = 130  # what a shell reports for a command that SIGINT ended
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "init": ("holdfast.cli.init:init", "Write a commented configuration file."),
     "serve": ("holdfast.cli.serve:serve", "Start the node and answer until SIGTERM."),
+    "demo": ("holdfast.cli.demo:demo", "Build the reference package, serve it, score unseen tickets, kill its worker."),
+    "bench": ("holdfast.cli.bench:bench", "Replay your own tickets and compare with the last run."),
     "status": ("holdfast.cli.status:status", "Say how the node is, in plain words."),
     "config": ("holdfast.cli.config:config", "Check, show and reload the configuration."),
     "package": ("holdfast.cli.package:package", "Look into packages, and change which of them is served."),

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from holdfast.http.assets import page_endpoints
 from holdfast.http.health import HealthEndpoints
 from holdfast.http.node_endpoints import NodeEndpoints
+from holdfast.http.open_inference_endpoints import OpenInferenceEndpoints
 from holdfast.http.openai import OpenAIEndpoints
+from holdfast.http.openapi import OpenAPIEndpoint
 from holdfast.http.operator import OperatorEndpoints
+from holdfast.http.pages import page_endpoints
 from holdfast.http.table import RouteTable
 from holdfast.http.triage import TriageEndpoints
 from holdfast.node.node import Node
@@ -15,12 +19,12 @@ __all__ = ["route_table"]
 
 def route_table(node: Node) -> RouteTable:
     """Return the routes of `node`."""
-    return RouteTable(
-        (
-            *HealthEndpoints(node).endpoints(),
-            *NodeEndpoints(node).endpoints(),
-            *TriageEndpoints(node).endpoints(),
-            *OpenAIEndpoints(node).endpoints(),
-            *OperatorEndpoints(node).endpoints(),
-        )
+    described = (
+        *HealthEndpoints(node).endpoints(),
+        *TriageEndpoints(node).endpoints(),
+        *OpenInferenceEndpoints(node).endpoints(),
+        *OpenAIEndpoints(node).endpoints(),
+        *NodeEndpoints(node).endpoints(),
+        *page_endpoints(),
     )
+    return RouteTable((*described, *OpenAPIEndpoint(described).endpoints(), *OperatorEndpoints(node).endpoints()))
