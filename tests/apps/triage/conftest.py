@@ -1,24 +1,18 @@
-"""Tickets, heads and outputs the triage tests share."""
+"""The policy and the office the triage tests share."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from holdfast.apps.triage.keywords import KeywordMatcher
 from holdfast.apps.triage.rubric import Rubric
-from holdfast.apps.triage.scoring import Lens, Policy, read_lens
+from holdfast.apps.triage.scoring import Policy
 from holdfast.apps.triage.vocabulary import read_builtin_vocabulary
-from holdfast.runtime.rules_engine import RulesHead
-
-HERE = Path(__file__).parent
-NOON = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
-PRIORITY = RulesHead(
-    name="severity", labels=("low", "high", "critical"), prior=(0.6, 0.3, 0.1), urgency=(0.0, 0.6, 1.0)
-)
-ROUTE = RulesHead(name="team", labels=("hardware", "access"), prior=(0.5, 0.5))
+from tests.apps.triage.office import Office
+from tests.apps.triage.office import open_office as office_at
 
 
 @pytest.fixture(scope="session")
@@ -31,12 +25,20 @@ def policy(matcher: KeywordMatcher) -> Policy:
     return Policy(Rubric(), matcher)
 
 
-@pytest.fixture(scope="session")
-def lens() -> Lens:
-    return read_lens((PRIORITY, ROUTE))
+@pytest.fixture
+def open_office(tmp_path: Path, policy: Policy) -> Iterator[Callable[..., Office]]:
+    """Opens offices on one directory and closes what the test left open."""
+    opened: list[Office] = []
+
+    def opens(policy_in_force: Policy = policy, **how) -> Office:
+        opened.append(office_at(tmp_path, policy_in_force, **how))
+        return opened[-1]
+
+    yield opens
+    for office in opened:
+        office.desk.close()
 
 
-def sentences(name: str) -> list[str]:
-    """The lines of a fixture list, without its comments."""
-    lines = (HERE / name).read_text(encoding="utf-8").splitlines()
-    return [line for line in lines if line and not line.startswith("#")]
+@pytest.fixture
+def office(open_office: Callable[..., Office]) -> Office:
+    return open_office()

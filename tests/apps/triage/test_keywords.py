@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from holdfast.apps.triage.keywords import Entry, KeywordMatcher
 from holdfast.apps.triage.vocabulary import LANGUAGES, read_builtin_vocabulary
 from holdfast.wording import Wording
-from tests.apps.triage.conftest import sentences
+from tests.apps.triage.examples import sentences
 
 ALARMS = ("outage", "data loss", "ransomware", "urgent", "everyone")
 

@@ -17,7 +17,7 @@ from holdfast.apps.triage.scoring import Policy, band_probabilities, prepare, re
 from holdfast.apps.triage.ticket import Attachment, Ticket
 from holdfast.apps.triage.vocabulary import read_builtin_vocabulary
 from holdfast.inference import Domain, HeadOutput, Stage, TextOutput
-from tests.apps.triage.conftest import NOON, PRIORITY, ROUTE, sentences
+from tests.apps.triage.examples import NOON, PRIORITY, ROUTE, sentences
 
 LENS = read_lens((PRIORITY, ROUTE))
 MATCHER = KeywordMatcher(read_builtin_vocabulary())

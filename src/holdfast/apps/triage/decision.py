@@ -78,7 +78,7 @@ class Assessment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class Override(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A person's correction of a decision; it wins, and the node's own view stays beside it."""
+    """A person's correction of a decision: it wins, and what the node said is kept beside it."""
 
     priority: Priority | None = None
     route: str | None = None
@@ -86,6 +86,8 @@ class Override(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     by: str = ""
     at: str = ""
     """RFC 3339, UTC, as the node believed it."""
+    node_priority: Priority
+    node_route: Routing
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -108,6 +110,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     rules_digest: Digest
     settings_generation: int
     override: Override | None = None
+    """Set once a person has corrected the decision; `priority` and `route` are then theirs."""
 
 
 class Randomness(Protocol):

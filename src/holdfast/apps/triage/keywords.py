@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from holdfast.digest import digest_value
 from holdfast.wording import CLAUSE, Wording, fold
 
 __all__ = ["KINDS", "Entry", "KeywordMatcher", "Keywords", "Kind", "Term"]
@@ -79,6 +80,7 @@ class KeywordMatcher:
         terms.pop((), None)
         self.terms = tuple(sorted(terms.values(), key=lambda term: (KINDS.index(term.kind), term.words)))
         """By kind, then alphabet."""
+        self.digest = digest_value([(term.name, term.kind, term.weight) for term in self.terms])
         self._single = {term.words[0]: term for term in self.terms if len(term.words) == 1}
         self._longer: dict[tuple[str, str], tuple[Term, ...]] = {}
         for term in sorted(self.terms, key=lambda term: (-len(term.words), term.words)):

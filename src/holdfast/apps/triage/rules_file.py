@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -42,6 +42,8 @@ class RuleSet:
     calendars: Mapping[str, WeeklyCalendar]
     digest: Digest
     """Of what the file means: comments and layout do not change it."""
+    source: str = field(default="", compare=False, repr=False)
+    """The file as it was read."""
 
 
 NO_RULES = RuleSet((), {}, digest_value({"rule": [], "calendars": {}}))
@@ -51,7 +53,7 @@ def parse_rules(text: str, *, name: str = "rules") -> RuleSet:
     """Return the rules of the file `name` with content `text`; all of them or none. Raises InvalidRules."""
     table = read_table(text, name=name)
     try:
-        return _rule_set(table)
+        return replace(_rule_set(table), source=text)
     except Wrong as wrong:
         line = _line_of(text, wrong, rules=len(table.get("rule", ())))
         where = f"{name}:{line}" if line else name
