@@ -12,7 +12,7 @@ from functools import cached_property
 
 __all__ = ["CLAUSE", "READ_LIMIT", "Wording", "fold"]
 
-CLAUSE = "\x1f"
+CLAUSE = "\x01"
 """The token that stands for `. , ; : ! ?`, brackets and line ends: no word, so no text can forge it."""
 
 READ_LIMIT = 65_536
