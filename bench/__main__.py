@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import platform
-import shutil
 import sys
 import tempfile
 from collections.abc import Callable
@@ -12,13 +11,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
-from holdfast.rehearse.demo import reference_package, unseen_tickets
-from holdfast.store.package import open_package
 
 from bench import cost, durable, resilience, standing
 from bench.raw import raw_cpu_ms
 from bench.rows import Row, printed
 from bench.stage import Stage
+from holdfast.rehearse.unseen import draw
+from holdfast.store.package import open_package
+from holdfast.workbench.progress import watched
+from holdfast.workbench.reference import build_reference_package, unseen_tickets
 
 OUT = Path(__file__).parent / "out"
 
@@ -58,13 +59,14 @@ def _arguments() -> argparse.Namespace:
 
 
 def _stage(work: Path, cache: Path, count: int) -> Stage:
-    package = reference_package(cache)
+    with watched(sys.stderr) as told:
+        reference = build_reference_package(cache / "reference", cache / "weights", told=told)
+    routed = [ticket for ticket in unseen_tickets(reference) if "route" in ticket.labels]
     routing = [
         {"id": ticket.id, "title": ticket.title, "description": ticket.description, "label": ticket.labels["route"]}
-        for ticket in unseen_tickets(cache)
-        if "route" in ticket.labels
+        for ticket in draw(routed, per_head=count)
     ]
-    return Stage(work, package, routing[:count])
+    return Stage(work, reference.package, routing)
 
 
 def _model_files(stage: Stage) -> tuple[Path, Path]:
@@ -88,7 +90,7 @@ def _scenarios(stage: Stage, raw_ms: float, *, quick: bool) -> dict[str, Callabl
         "memory": lambda: standing.memory(stage),
         "cold": lambda: standing.cold_start(stage),
         "idle": lambda: standing.idle(stage, seconds=10 if quick else 30),
-        "ledger": lambda: durable.ledger(shutil.rmtree),
+        "ledger": durable.ledger,
     }
 
 
