@@ -40,7 +40,7 @@ from holdfast.tier import Tier
 
 WORDS = ("[UNK]", "[CLS]", "balloon", "slumber", "server", "down", "printer", "toner", "hello", "please", "help")
 BALLOON, SLUMBER = WORDS.index("balloon"), WORDS.index("slumber")
-BALLOON_BYTES = 256 << 20
+BALLOON_BYTES = 64 << 20
 SLUMBER_STEPS = 120_000
 """About a tenth of a second, on a core of its own."""
 FEATURES, EMBEDDING = 16, 8
