@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
-from holdfast.database import Database
+from holdfast.database import Database, DatabaseLimits
 from holdfast.facts import Facts
 from holdfast.ledger.journal import Journal, LedgerLimits
 from holdfast.ledger.reserve import ReserveLimits
@@ -59,28 +60,27 @@ class Desk:
 OpenDesk = Callable[..., Desk]
 
 
+def limits_at(directory: Path, *, audit: Literal["required", "best-effort"] = "required") -> LedgerLimits:
+    """Limits of a small ledger in `directory`."""
+    reserve = ReserveLimits(file=directory / "reserve", size_bytes=MIB, release_bytes=MIB // 4, min_free_bytes=MIB)
+    return LedgerLimits(anchor_file=directory / "anchor", reserve=reserve, audit=audit)
+
+
 def open_desk_at(
     directory: Path,
     *,
     clock: HeldClock | None = None,
     vfs: str | None = None,
-    audit: str = "required",
-    reserve: ReserveLimits | None = None,
+    limits: LedgerLimits | None = None,
+    database_limits: DatabaseLimits | None = None,
 ) -> Desk:
     """Build a ledger in `directory`, or open the one that is there."""
     held = clock or HeldClock()
-    database = Database(directory / "node.db", vfs=vfs, spare=directory / "reserve")
+    database = Database(directory / "node.db", database_limits, vfs=vfs, spare=directory / "reserve")
     vault = Vault(database, directory / "node.key")
     facts = Facts(database, vault, clock=held)
-    limits = LedgerLimits(
-        anchor_file=directory / "anchor",
-        reserve=reserve
-        or ReserveLimits(file=directory / "reserve", size_bytes=MIB, release_bytes=MIB // 4, min_free_bytes=MIB),
-        audit=audit,  # type: ignore[arg-type]
-    )
-    return Desk(
-        directory, held, database, vault, facts, Journal(database, vault, facts=facts, clock=held, limits=limits)
-    )
+    journal = Journal(database, vault, facts=facts, clock=held, limits=limits or limits_at(directory))
+    return Desk(directory, held, database, vault, facts, journal)
 
 
 def draft(number: int, *, subject: str = "", text: str = "the printer is out of toner") -> Draft:

@@ -11,12 +11,12 @@ import apsw
 import pytest
 
 from holdfast.errors import Unavailable
-from holdfast.ledger.journal import LedgerFull
+from holdfast.ledger.journal import LedgerFull, LedgerLimits
 from holdfast.ledger.reserve import Mode, ReserveLimits
 from holdfast.record import Recorded
 from tests.faults.failing_vfs import FailingVFS
 
-from .desk import MIB, Desk, OpenDesk, draft
+from .desk import MIB, Desk, OpenDesk, draft, limits_at
 
 
 @pytest.fixture
@@ -41,9 +41,9 @@ def failing(request: pytest.FixtureRequest) -> Iterator[FailingVFS]:
     vfs.unregister()
 
 
-def _on_small_disk(open_desk: OpenDesk, disk: Path, *, audit: str = "required") -> Desk:
+def _on_small_disk(open_desk: OpenDesk, disk: Path) -> Desk:
     reserve = ReserveLimits(file=disk / "reserve", size_bytes=4 * MIB, release_bytes=MIB, min_free_bytes=2 * MIB)
-    return open_desk(disk, reserve=reserve, audit=audit)
+    return open_desk(disk, limits=LedgerLimits(anchor_file=disk / "anchor", reserve=reserve))
 
 
 def _fill(disk: Path) -> Path:
@@ -160,8 +160,10 @@ def test_a_disk_that_refuses_every_write_is_answered_503_not_with_a_lie(
     assert desk.journal.verify().ok
 
 
-def test_best_effort_answers_with_recorded_false_instead(open_desk: OpenDesk, failing: FailingVFS) -> None:
-    desk = open_desk(vfs=failing.vfs_name, audit="best-effort")
+def test_best_effort_answers_with_recorded_false_instead(
+    open_desk: OpenDesk, failing: FailingVFS, tmp_path: Path
+) -> None:
+    desk = open_desk(vfs=failing.vfs_name, limits=limits_at(tmp_path, audit="best-effort"))
     failing.failure = apsw.IOError
     assert desk.journal.append(draft(1)) == Recorded(recorded=False, sequence=None)
     assert [one.recorded for one in desk.journal.append_many([draft(2)] * 3)] == [False] * 3
