@@ -24,12 +24,13 @@ _INTERRUPTED = 130  # what a shell reports for a command that SIGINT ended
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "init": ("holdfast.cli.init:init", "Write a commented configuration file."),
     "serve": ("holdfast.cli.serve:serve", "Start the node and answer until SIGTERM."),
-    "demo": ("holdfast.cli.demo:demo", "Build the reference package, serve it, score unseen tickets, kill its worker."),
+    "demo": ("holdfast.cli.demo:demo", "Score bundled tickets on a node of its own."),
     "bench": ("holdfast.cli.bench:bench", "Replay your own tickets and compare with the last run."),
     "status": ("holdfast.cli.status:status", "Say how the node is, in plain words."),
-    "config": ("holdfast.cli.config:config", "Check, show and reload the configuration."),
-    "package": ("holdfast.cli.package:package", "Look into packages, and change which of them is served."),
     "tiers": ("holdfast.cli.tiers:tiers", "Which tiers can answer, and what changed when."),
+    "package": ("holdfast.cli.package:package", "Look into packages, and change which of them is served."),
+    "triage": ("holdfast.cli.triage_group:triage", "Train, score, replay."),
+    "config": ("holdfast.cli.config:config", "Check, show and reload the configuration."),
 }
 
 

@@ -47,4 +47,7 @@ def _page(path: str, content: bytes, *, summary: str, kind: bytes) -> Endpoint:
     def show(_request: Request) -> Reply:
         return Reply(content, media_type=kind, headers=list(_GUARDS))
 
-    return Endpoint(method="GET", template=path, call=show, stage="inline", summary=summary)
+    media_type = kind.decode().partition(";")[0]
+    return Endpoint(
+        method="GET", template=path, call=show, stage="inline", summary=summary, gives_media_type=media_type
+    )

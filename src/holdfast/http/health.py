@@ -22,13 +22,21 @@ class HealthEndpoints:
     def endpoints(self) -> tuple[Endpoint, ...]:
         """Their routes."""
         return (
-            Endpoint(method="GET", template="/livez", call=self.live, stage="inline", summary="Is the process alive?"),
+            Endpoint(
+                method="GET",
+                template="/livez",
+                call=self.live,
+                stage="inline",
+                summary="Is the process alive?",
+                gives_media_type="text/plain",
+            ),
             Endpoint(
                 method="GET",
                 template="/readyz",
                 call=self.ready,
                 stage="inline",
                 summary="Can some tier answer, and can the ledger append? 503 if not. Names the tier.",
+                gives_media_type="text/plain",
             ),
             Endpoint(
                 method="GET",
@@ -38,7 +46,13 @@ class HealthEndpoints:
                 gives=Health,
                 summary="How the node is; says when it is degraded, and why.",
             ),
-            Endpoint(method="GET", template="/metrics", call=self.metrics, summary="Metrics for Prometheus, as text."),
+            Endpoint(
+                method="GET",
+                template="/metrics",
+                call=self.metrics,
+                summary="Metrics for Prometheus, as text.",
+                gives_media_type="text/plain",
+            ),
         )
 
     def live(self, _request: Request) -> Reply:

@@ -74,6 +74,7 @@ class Endpoint:
     """What a body may be."""
     takes: type | None = None
     gives: type | None = None
+    gives_media_type: str = "application/json"
     parameters: tuple[Parameter, ...] = ()
     failures: Callable[[BaseException, str], Reply] | None = None
     """Renders an error in the dialect of the protocol; None: problem+json."""

@@ -9,7 +9,6 @@ from holdfast.http.open_inference_endpoints import OpenInferenceEndpoints
 from holdfast.http.openai import OpenAIEndpoints
 from holdfast.http.openapi import OpenAPIEndpoint
 from holdfast.http.operator import OperatorEndpoints
-from holdfast.http.pages import page_endpoints
 from holdfast.http.table import RouteTable
 from holdfast.http.triage import TriageEndpoints
 from holdfast.node.node import Node

@@ -17,7 +17,7 @@ from holdfast.digest import digest_value
 from holdfast.errors import HoldfastError
 from holdfast.measure import Measures
 from holdfast.node.active import Active, Loadout, activated, builtin_loadout
-from holdfast.node.limits import answer_limits, policy_of
+from holdfast.node.limits import answer_limits, install_limits, policy_of
 from holdfast.node.log import Log
 from holdfast.node.loop import Loop
 from holdfast.node.senses import Senses
@@ -25,6 +25,7 @@ from holdfast.node.state import open_state
 from holdfast.node.views import Reloaded
 from holdfast.release import Verified
 from holdfast.settings.loading import Loaded, changed_keys, needs_restart
+from holdfast.store.choice import InstallLimits
 from holdfast.store.package import VerifiedPackage
 from holdfast.store.shelf import LoadedPackage, NoGoodPackage
 from holdfast.tier import Reason, Tier
@@ -114,6 +115,14 @@ class Node:
         self.measures.replace("package_info", {(serving.package, serving.version, serving.digest): 1.0})
         self.log.info("serving", package=serving.package, version=serving.version, digest=serving.digest)
         return self.active
+
+    def refresh_serving(self) -> Active:
+        """Serve what has just become active, once its worker is warm: no request meets a cold tier."""
+        return self.refresh(wait_ready_s=self.loaded.settings.runtime.ready_timeout_s if self._workers else 0.0)
+
+    def install_limits(self, package: str) -> InstallLimits:
+        """What an installed package may take on this node."""
+        return install_limits(self.loaded.settings, package)
 
     def reconfigure(self, loaded: Loaded) -> int:
         """Put new settings in force for the next request. Raises InvalidRules, InvalidRubric; then nothing changed."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -12,8 +11,10 @@ from holdfast.access import Caller, Role, require
 from holdfast.errors import InvalidInput
 from holdfast.node import showing
 from holdfast.node.node import Node
+from holdfast.node.package_verbs import PACKAGE_VERBS
+from holdfast.node.verb import NoArguments, Verb
 
-__all__ = ["VERBS", "InvalidArguments", "UnknownVerb", "Verb", "run_encoded", "run_verb"]
+__all__ = ["VERBS", "InvalidArguments", "UnknownVerb", "run_encoded", "run_verb"]
 
 
 class UnknownVerb(InvalidInput):
@@ -24,29 +25,17 @@ class InvalidArguments(InvalidInput):
     """The arguments of a verb are not what it takes."""
 
 
-class NoArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """For verbs that take nothing."""
-
-
 class Latest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How many of the newest."""
 
     limit: int = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Verb:
-    """One operator verb."""
-
-    takes: type[msgspec.Struct]
-    role: Role
-    call: Callable[[Node, Any], Any]
-
-
 VERBS: Mapping[str, Verb] = {
     "config.reload": Verb(NoArguments, Role.ADMIN, lambda node, _: node.reload()),
     "node.status": Verb(NoArguments, Role.VIEWER, lambda node, _: showing.status(node)),
     "tiers.show": Verb(NoArguments, Role.VIEWER, lambda node, _: showing.tiers(node)),
+    **PACKAGE_VERBS,
     "tiers.history": Verb(Latest, Role.VIEWER, lambda node, asked: showing.transitions(node, asked.limit)),
 }
 

@@ -1,0 +1,16 @@
+"""`holdfast triage`: the commands of the triage app, each imported when it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from holdfast.cli.main import LazyGroup
+
+__all__ = ["TRIAGE_COMMANDS", "triage"]
+
+TRIAGE_COMMANDS: Mapping[str, tuple[str, str]] = {
+    "train": ("holdfast.cli.triage_train:train", "Train a package on your own tickets."),
+    "evaluate": ("holdfast.cli.triage_evaluate:evaluate", "Judge a package on labelled tickets."),
+}
+
+triage = LazyGroup(name="triage", table=TRIAGE_COMMANDS, help="Train, score, replay.")
