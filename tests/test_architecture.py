@@ -64,12 +64,10 @@ def test_every_module_says_what_it_is_and_what_it_offers(path: Path) -> None:
 @each_module
 def test_names_say_what_a_thing_is(path: Path) -> None:
     tree = ast.parse(path.read_text())
-    names = [
-        path.stem,
-        *(n.name for n in ast.walk(tree) if isinstance(n, ast.ClassDef)),
-        *(f.name for f in _functions(tree)),
+    public = [
+        node.name for node in tree.body if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
     ]
-    vague = [name for name in names if set(_words(name)) & BANNED_WORDS]
+    vague = [name for name in [path.stem, *public] if _words(name)[-1:] and _words(name)[-1] in BANNED_WORDS]
     assert not vague
 
 
@@ -110,7 +108,8 @@ def test_names_in_all_exist(path: Path) -> None:
         targets = (
             node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
         )
-        defined |= {t.id for t in targets if isinstance(t, ast.Name)}
+        flat = [one for t in targets for one in (t.elts if isinstance(t, ast.Tuple) else [t])]
+        defined |= {t.id for t in flat if isinstance(t, ast.Name)}
         defined |= (
             {(a.asname or a.name) for a in node.names} if isinstance(node, ast.ImportFrom | ast.Import) else set()
         )
