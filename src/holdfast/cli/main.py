@@ -30,6 +30,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "tiers": ("holdfast.cli.tiers:tiers", "Which tiers can answer, and what changed when."),
     "package": ("holdfast.cli.package:package", "Look into packages, and change which of them is served."),
     "triage": ("holdfast.cli.triage_group:triage", "Train, score, replay."),
+    "ledger": ("holdfast.cli.ledger:ledger", "Show, verify, export and erase what was recorded."),
     "config": ("holdfast.cli.config:config", "Check, show and reload the configuration."),
 }
 

@@ -60,9 +60,9 @@ def anchor_fault(database: Database, anchor: Anchor | None) -> str:
     return "" if row[0].hex() == anchor.hash else f"{seen} with another hash: entries up to it were replaced"
 
 
-def exported(database: Database) -> Iterator[ExportedEntry]:
-    """Every entry, oldest first, sealed as it lies on disk."""
-    for links in _chunks(database):
+def exported(database: Database, after: int) -> Iterator[ExportedEntry]:
+    """Every entry after `after`, oldest first, sealed as it lies on disk."""
+    for links in _chunks(database, after):
         for link in links:
             yield ExportedEntry(
                 sequence=link.sequence,
@@ -72,8 +72,8 @@ def exported(database: Database) -> Iterator[ExportedEntry]:
             )
 
 
-def _chunks(database: Database) -> Iterator[list[Link]]:
-    sequence = 0
+def _chunks(database: Database, after: int = 0) -> Iterator[list[Link]]:
+    sequence = after
     while True:
         links = database.read(partial(links_after, sequence=sequence, limit=_CHUNK))
         if not links:

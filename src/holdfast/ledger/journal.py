@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -198,9 +199,9 @@ class Journal:
         """Walk the whole chain and hold it against the anchor; takes seconds for each million entries."""
         return verified(self._database, self._anchor_file.read())
 
-    def export(self) -> Iterator[ExportedEntry]:
-        """Every entry, oldest first, sealed: what a verifier without keys needs."""
-        return exported(self._database)
+    def export(self, after: int = 0, *, limit: int | None = None) -> Iterator[ExportedEntry]:
+        """At most `limit` entries after sequence `after`, oldest first, sealed: what a verifier without keys needs."""
+        return islice(exported(self._database, after), limit)
 
     def erase(self, subject: str) -> Erased:
         """Destroy the record keys of everything kept about `subject`, durably, and say so in the chain.

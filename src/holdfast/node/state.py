@@ -21,6 +21,7 @@ from holdfast.vault import Vault
 __all__ = ["State", "open_state"]
 
 _MIB = 1 << 20
+_RESERVE = "ledger.reserve"
 _FLOOR_AT = datetime(2026, 11, 1, tzinfo=UTC)  # no clock is right that says a time before this version was made
 
 
@@ -53,7 +54,7 @@ def open_state(settings: Settings, directory: Path, *, measures: Measures) -> St
     lock = DirectoryLock(directory)
     try:
         clock = SystemClock(floor_at=_FLOOR_AT)
-        database = Database(directory / "node.db", measures=measures)
+        database = Database(directory / "node.db", measures=measures, spare=directory / _RESERVE)
         vault = Vault(database, _key_file(settings, directory))
         facts = Facts(database, vault, clock=clock)
         journal = Journal(database, vault, facts=facts, clock=clock, limits=_ledger_limits(settings, directory))
@@ -76,7 +77,7 @@ def _ledger_limits(settings: Settings, directory: Path) -> LedgerLimits:
     chosen = settings.ledger
     return LedgerLimits(
         anchor_file=Path(chosen.anchor_file) if chosen.anchor_file else directory / "ledger.anchor",
-        reserve=ReserveLimits(file=directory / "ledger.reserve", size_bytes=chosen.reserve_mib * _MIB),
+        reserve=ReserveLimits(file=directory / _RESERVE, size_bytes=chosen.reserve_mib * _MIB),
         retention_days=chosen.retention_days,
         audit=chosen.audit,
     )

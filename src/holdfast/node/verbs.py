@@ -10,6 +10,7 @@ import msgspec
 from holdfast.access import Caller, Role, require
 from holdfast.errors import InvalidInput
 from holdfast.node import showing
+from holdfast.node.ledger_verbs import LEDGER_VERBS
 from holdfast.node.node import Node
 from holdfast.node.package_verbs import PACKAGE_VERBS
 from holdfast.node.verb import NoArguments, Verb
@@ -36,6 +37,7 @@ VERBS: Mapping[str, Verb] = {
     "node.status": Verb(NoArguments, Role.VIEWER, lambda node, _: showing.status(node)),
     "tiers.show": Verb(NoArguments, Role.VIEWER, lambda node, _: showing.tiers(node)),
     **PACKAGE_VERBS,
+    **LEDGER_VERBS,
     "tiers.history": Verb(Latest, Role.VIEWER, lambda node, asked: showing.transitions(node, asked.limit)),
 }
 
