@@ -86,6 +86,14 @@ function operation(api, path, method, described) {
   return box;
 }
 
+const GROUPS = [["/v1/triage", "Triage"], ["/v2", "Open Inference Protocol"], ["/v1/models", "OpenAI shapes"],
+  ["/v1/embeddings", "OpenAI shapes"], ["/v1/node", "The node"], ["/v1/tiers", "The node"], ["/v1/operator", "Operator"]];
+
+function groupOf(path) {
+  const found = GROUPS.find(([prefix]) => path.startsWith(prefix));
+  return found ? found[1] : "Health and pages";
+}
+
 function draw(api) {
   document.getElementById("version").textContent = `${api.info.title} ${api.info.version}`;
   const place = document.getElementById("operations");
@@ -93,7 +101,7 @@ function draw(api) {
   const byTag = new Map();
   for (const [path, methods] of Object.entries(api.paths)) {
     for (const method of METHODS.filter((one) => methods[one])) {
-      const tag = (methods[method].tags || ["Other"])[0];
+      const tag = (methods[method].tags || [groupOf(path)])[0];
       if (!byTag.has(tag)) byTag.set(tag, []);
       byTag.get(tag).push(operation(api, path, method, methods[method]));
     }

@@ -3,6 +3,7 @@
 
 const EVERY_MS = 3000;
 const TIER_WORDS = { full: "full model", small: "small model", rules: "built-in rules" };
+const ANSWERS = { full: "the full model answers", small: "the small model answers", rules: "the built-in rules answer" };
 const KINDS = { ok: "good", degraded: "warn", unready: "bad" };
 
 const place = (id) => document.getElementById(id);
@@ -50,10 +51,10 @@ function verdict(status) {
   const { health } = status;
   const banner = place("verdict");
   banner.className = `banner ${KINDS[health.status]}`;
-  const who = TIER_WORDS[health.tier] || health.tier;
+  const who = ANSWERS[health.tier] || health.tier;
   const said = {
-    ok: `All well: the ${who} answers.`,
-    degraded: `Answering, but not at its best: the ${who} answers.`,
+    ok: `All well: ${who}.`,
+    degraded: `Answering, but not at its best: ${who}.`,
     unready: "Not ready: tickets are refused until this is mended.",
   }[health.status];
   const why = health.reasons.length ? ` Because: ${health.reasons.map(spoken).join(", ")}.` : "";
@@ -73,7 +74,7 @@ function cards(status) {
   const memory = Object.values(status.memory_bytes).reduce((sum, one) => sum + one, 0);
   place("cards").replaceChildren(
     card("Tickets answered since start", String(answered)),
-    card("Package", `${health.package} ${health.version}`, health.unsigned ? "unsigned" : "signed"),
+    card("Package", `${health.package} ${health.version}`, health.package === "builtin" ? "part of Holdfast" : health.unsigned ? "unsigned" : "signed"),
     card("Ledger", spoken(health.ledger), `${status.ledger_entries} entries`),
     card("Memory in use", bytes(memory), Object.entries(status.memory_bytes).map(([name, size]) => `${name} ${bytes(size)}`).join(", ")),
     card("Disk free", bytes(status.disk_free_bytes)),
