@@ -10,6 +10,9 @@ __all__ = ["TRIAGE_COMMANDS", "triage"]
 
 TRIAGE_COMMANDS: Mapping[str, tuple[str, str]] = {
     "train": ("holdfast.cli.triage_train:train", "Train a package on your own tickets."),
+    "score": ("holdfast.cli.triage:score", "Score one ticket and record the decision."),
+    "replay": ("holdfast.cli.triage:replay", "Derive past decisions again."),
+    "rules": ("holdfast.cli.triage:rules", "Check rule files, run their fixture tables."),
     "evaluate": ("holdfast.cli.triage_evaluate:evaluate", "Judge a package on labelled tickets."),
 }
 

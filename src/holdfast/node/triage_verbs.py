@@ -1,0 +1,54 @@
+"""Operator verbs of the triage app: score a ticket, derive a past decision again."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from typing import Annotated
+
+import msgspec
+
+from holdfast.access import Role
+from holdfast.apps.triage.app import Call
+from holdfast.apps.triage.decision import Decision
+from holdfast.apps.triage.replay import Replay
+from holdfast.apps.triage.ticket import Ticket, check_ticket
+from holdfast.node.node import Node
+from holdfast.node.verb import Verb
+
+__all__ = ["TRIAGE_VERBS"]
+
+_DEFAULT_MS = 10_000  # a person at a terminal would rather wait than get a lower tier
+
+
+class ScoreRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One ticket, as a tracker sends it."""
+
+    ticket: Ticket
+
+
+class ReplayRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One past decision."""
+
+    decision_id: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+
+
+def _score(node: Node, asked: ScoreRequest) -> Decision:
+    check_ticket(asked.ticket)
+    now_s = node.state.clock.monotonic_s()
+    wait_s = (asked.ticket.deadline_ms or _DEFAULT_MS) / 1000.0
+    call = Call(deadline_s=now_s + wait_s, started_s=now_s, request_id=f"cli-{secrets.token_hex(8)}")
+    return node.triage.score(asked.ticket, node.active, call).decision
+
+
+def _replay(node: Node, asked: ReplayRequest) -> Replay:
+    manifest = node.active.loadout.manifest
+    tolerance = manifest.trial.tolerance if manifest is not None else 0.0
+    return node.triage.replayer.replay(asked.decision_id, node.active, tolerance=tolerance)
+
+
+TRIAGE_VERBS: Mapping[str, Verb] = {
+    "triage.score": Verb(ScoreRequest, Role.OPERATOR, _score),
+    "triage.replay": Verb(ReplayRequest, Role.VIEWER, _replay),
+}
+"""For the table in `verbs`."""
