@@ -106,19 +106,19 @@ def test_a_package_over_the_memory_budget_is_refused_and_what_fits_is_named(stor
 
 
 def test_a_pinned_variant_over_the_budget_is_refused_naming_the_other(store: Store, package: Path) -> None:
-    limits = InstallLimits(memory_budget_bytes=70 << 20, pinned_variant="encoder-fp32")
+    limits = InstallLimits(memory_budget_bytes=70 << 20, pinned={"triage-test": "encoder-fp32"})
     with pytest.raises(OverMemory, match=r'packages\.triage-test\.variant = "encoder-int8"'):
         install(store, package, admit=admit, examine=examine, limits=limits)
 
 
 def test_a_pinned_variant_serves_although_another_is_faster(store: Store, package: Path) -> None:
-    limits = InstallLimits(pinned_variant="encoder-fp32")
+    limits = InstallLimits(pinned={"triage-test": "encoder-fp32"})
     assert install(store, package, admit=admit, examine=examine, limits=limits).variants["full"] == "encoder-fp32"
 
 
 def test_an_unknown_pinned_variant_is_named(store: Store, package: Path) -> None:
     with pytest.raises(UnknownVariant, match="expected one of encoder-int8, encoder-fp32, ngram"):
-        install(store, package, admit=admit, examine=examine, limits=InstallLimits(pinned_variant="int4"))
+        install(store, package, admit=admit, examine=examine, limits=InstallLimits(pinned={"triage-test": "int4"}))
 
 
 def test_tiers_above_the_highest_are_not_examined(store: Store, package: Path) -> None:

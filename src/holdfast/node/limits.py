@@ -7,7 +7,8 @@ from pathlib import Path
 from holdfast.answer.answerer import AnswerLimits
 from holdfast.answer.pressure import PressureLimits
 from holdfast.apps.triage.keywords import KeywordMatcher
-from holdfast.apps.triage.rules_file import NO_RULES, InvalidRules, RuleSet, parse_rules
+from holdfast.apps.triage.rules_file import NO_RULES
+from holdfast.apps.triage.rules_watch import read_rules
 from holdfast.apps.triage.scoring import Policy
 from holdfast.apps.triage.vocabulary import read_builtin_vocabulary
 from holdfast.runtime.limits import WorkerLimits
@@ -17,7 +18,7 @@ from holdfast.settings.tree import Settings
 from holdfast.store.choice import InstallLimits
 from holdfast.tier import Tier
 
-__all__ = ["answer_limits", "install_limits", "policy_of", "worker_limits"]
+__all__ = ["answer_limits", "install_limits", "policy_of", "rules_path", "worker_limits"]
 
 _MIB = 1 << 20
 
@@ -49,13 +50,12 @@ def worker_limits(settings: Settings) -> WorkerLimits:
     )
 
 
-def install_limits(settings: Settings, package: str) -> InstallLimits:
+def install_limits(settings: Settings) -> InstallLimits:
     """What an installed package may take on this node."""
-    chosen = settings.packages.get(package)
     return InstallLimits(
         memory_budget_bytes=settings.runtime.package_memory_mib * _MIB,
         highest=Tier(settings.tiers.highest),
-        pinned_variant=chosen.variant if chosen else "",
+        pinned={name: chosen.variant for name, chosen in settings.packages.items() if chosen.variant},
     )
 
 
@@ -63,17 +63,12 @@ def policy_of(loaded: Loaded) -> Policy:
     """Everything of the operator's that a score depends on, compiled. Raises InvalidRules, InvalidRubric."""
     rubric = rubric_of(loaded.settings.triage)
     matcher = KeywordMatcher(read_builtin_vocabulary(rubric.languages), extra=rubric.keywords)
-    return Policy(rubric, matcher, _rules(loaded))
+    path = rules_path(loaded)
+    return Policy(rubric, matcher, read_rules(path) if path is not None else NO_RULES)
 
 
-def _rules(loaded: Loaded) -> RuleSet:
+def rules_path(loaded: Loaded) -> Path | None:
+    """Where the rule file is: relative names count from the configuration file."""
     name = loaded.settings.triage.rules_file
-    if not name:
-        return NO_RULES
-    base = loaded.files[0].parent if loaded.files else Path.cwd()
-    path = base / name
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidRules(f"triage.rules_file: {path} cannot be read: {error}") from error
-    return parse_rules(text, name=str(path))
+    base = loaded.files[0].absolute().parent if loaded.files else Path.cwd()
+    return base / name if name else None

@@ -6,6 +6,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -13,11 +14,14 @@ from typing import TYPE_CHECKING
 
 from holdfast.answer.answerer import Answerer
 from holdfast.apps.triage.app import TriageApp
+from holdfast.apps.triage.archive import Archive
+from holdfast.apps.triage.rules_watch import RulesWatch
+from holdfast.apps.triage.scoring import Policy
 from holdfast.digest import digest_value
 from holdfast.errors import HoldfastError
 from holdfast.measure import Measures
 from holdfast.node.active import Active, Loadout, activated, builtin_loadout
-from holdfast.node.limits import answer_limits, install_limits, policy_of
+from holdfast.node.limits import answer_limits, install_limits, overrides_of, policy_of, rules_path
 from holdfast.node.log import Log
 from holdfast.node.loop import Loop
 from holdfast.node.senses import Senses
@@ -26,6 +30,7 @@ from holdfast.node.views import Reloaded
 from holdfast.release import Verified
 from holdfast.settings.loading import Loaded, changed_keys, needs_restart
 from holdfast.store.choice import InstallLimits
+from holdfast.store.defaults import effective_defaults
 from holdfast.store.package import VerifiedPackage
 from holdfast.store.shelf import LoadedPackage, NoGoodPackage
 from holdfast.tier import Reason, Tier
@@ -59,6 +64,7 @@ class Node:
         self.answerer = Answerer(self.state.clock, self.measures, answer_limits(loaded.settings))
         self.generation = self.state.facts.settings_generation(digest_value(loaded.settings))
         self._policy = policy_of(loaded)
+        self.rules_watch = _watch(loaded, self._policy)
         self._reread = reread
         self._workers = True
         self.limiters: Callable[[], Mapping[str, tuple[int, int]]] = dict
@@ -68,6 +74,7 @@ class Node:
         self._retired: list[tuple[float, WorkerPool]] = []
         self.active = self._activated(builtin_loadout(Reason.STARTING))
         self.triage = TriageApp(self.answerer, self.state.journal, clock=self.state.clock, rng=random.SystemRandom())
+        self.archive = Archive(self.state.journal, self.state.clock)
         self.senses = Senses(self)
         seen = (self.measures, log)
         self._loops = (
@@ -120,18 +127,35 @@ class Node:
         """Serve what has just become active, once its worker is warm: no request meets a cold tier."""
         return self.refresh(wait_ready_s=self.loaded.settings.runtime.ready_timeout_s if self._workers else 0.0)
 
-    def install_limits(self, package: str) -> InstallLimits:
+    def install_limits(self) -> InstallLimits:
         """What an installed package may take on this node."""
-        return install_limits(self.loaded.settings, package)
+        return install_limits(self.loaded.settings)
 
     def reconfigure(self, loaded: Loaded) -> int:
-        """Put new settings in force for the next request. Raises InvalidRules, InvalidRubric; then nothing changed."""
+        """Put new settings in force for the next request.
+
+        Raises InvalidRules, InvalidRubric, InvalidOverride; then nothing changed.
+        """
         policy = policy_of(loaded)
+        if (manifest := self.active.loadout.manifest) is not None:
+            effective_defaults(manifest, overrides_of(loaded.settings, manifest.name))
         generation = self.state.facts.settings_generation(digest_value(loaded.settings))
         with self._swap:
             self.loaded, self._policy, self.generation = loaded, policy, generation
+            self.rules_watch = _watch(loaded, policy)
             self.active = self._activated(self.active.loadout)
         return generation
+
+    def take_new_rules(self) -> None:
+        """Put an edited rule file in force, all of it or none; called by the sense loop."""
+        watch = self.rules_watch
+        if watch is None or not watch.step():
+            return
+        with self._swap:
+            self._policy = replace(self._policy, rules=watch.rules)
+            self.active = self._activated(self.active.loadout)
+        self.measures.add("rules_reloads_total", "accepted")
+        self.log.info("rules-in-force", digest=watch.rules.digest, rules=len(watch.rules.rules))
 
     def reload(self) -> Reloaded:
         """Read every source of settings again; all of it is accepted or none. Raises InvalidSettings, InvalidRules."""
@@ -223,6 +247,11 @@ class Node:
             self._pools = [pool for pool in self._pools if pool not in due]
         for pool in due:
             pool.close()
+
+
+def _watch(loaded: Loaded, policy: Policy) -> RulesWatch | None:
+    path = rules_path(loaded)
+    return RulesWatch(path, policy.rules) if path is not None else None
 
 
 def _wait_ready(pool: WorkerPool, wait_s: float) -> None:

@@ -19,14 +19,13 @@ __all__ = ["PACKAGE_VERBS"]
 def _install(node: Node, asked: operations.InstallRequest) -> InstallReport:
     from holdfast.node.examining import examiner  # noqa: PLC0415  # engines: half a second that other verbs save
 
-    name = node.loaded.settings.triage.package
     act = install if asked.activate else stage
     report = act(
         node.state.store,
         asked.path,
         admit=node.admit,
         examine=examiner(node),
-        limits=node.install_limits(name),
+        limits=node.install_limits(),
     )
     if report.active:
         node.refresh_serving()

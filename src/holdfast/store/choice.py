@@ -6,7 +6,7 @@ Pure. A tier is served by the fastest variant that answers rightly, fits into me
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from holdfast.errors import Refused
 from holdfast.manifest import Manifest, Measured, Variant
@@ -42,8 +42,8 @@ class InstallLimits:
     """Of one model worker, at its peak."""
     highest: Tier = Tier.FULL
     """Tiers above it are not served, so their variants are not examined."""
-    pinned_variant: str = ""
-    """The variant that must serve its tier; empty: the best."""
+    pinned: Mapping[str, str] = field(default_factory=dict)
+    """Package name -> the variant that must serve its tier; a package without one gets the best."""
     worst_accuracy_delta: float = -0.02
     """Lowest quality, against the tier's first variant as its builder measured it, that speed may buy."""
 
@@ -65,11 +65,10 @@ def choose(manifest: Manifest, examined: Sequence[Examined], limits: InstallLimi
     Raises UnknownVariant; ExaminationFailed when no variant of a tier answers rightly; OverMemory, naming what fits,
     when those that do need more than the budget.
     """
-    if limits.pinned_variant and limits.pinned_variant not in {variant.name for variant in manifest.variants}:
+    pinned = limits.pinned.get(manifest.name, "")
+    if pinned and pinned not in {variant.name for variant in manifest.variants}:
         known = ", ".join(variant.name for variant in manifest.variants)
-        raise UnknownVariant(
-            f"packages.{manifest.name}.variant: expected one of {known}, found {limits.pinned_variant!r}"
-        )
+        raise UnknownVariant(f"packages.{manifest.name}.variant: expected one of {known}, found {pinned!r}")
     by_name = {one.variant: one for one in examined}
     wanted = TIERS[TIERS.index(limits.highest) :]
     tiers = [tier for tier in wanted if any(variant.tier is tier for variant in manifest.variants)]
@@ -78,7 +77,7 @@ def choose(manifest: Manifest, examined: Sequence[Examined], limits: InstallLimi
 
 def _choose_one(manifest: Manifest, tier: Tier, examined: Mapping[str, Examined], limits: InstallLimits) -> Variant:
     variants = [variant for variant in manifest.variants if variant.tier is tier]
-    pinned = [variant for variant in variants if variant.name == limits.pinned_variant]
+    pinned = [variant for variant in variants if variant.name == limits.pinned.get(manifest.name)]
     candidates = pinned or variants
     healthy = [v for v in candidates if (seen := examined.get(v.name)) is not None and not seen.problem]
     if not healthy:
