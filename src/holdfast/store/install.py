@@ -58,8 +58,9 @@ def install(store: Store, path: Path | str, *, admit: Admit, examine: Examine, l
     Raises PackageRefused and its subclasses (bytes, examination), Refused (trust, memory, quota), OSError. Whenever it
     does not return, what was active still is.
     """
-    report, verified = _staged(store, path, admit=admit, examine=examine, limits=limits)
-    store.activate(verified)
+    with store.exclusive():  # nobody may clean it up before it is active
+        report, verified = _staged(store, path, admit=admit, examine=examine, limits=limits)
+        store.activate(verified)
     return msgspec.structs.replace(report, active=True)
 
 
