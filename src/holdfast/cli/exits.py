@@ -27,6 +27,17 @@ class Exit(IntEnum):
 # resolves each name, so a renamed class cannot silently fall through to its base.
 EXITS: Mapping[str, Exit] = {
     "InvalidSettings": Exit.CONFIGURATION,
+    "NewerState": Exit.CONFIGURATION,
+    "StateTooNew": Exit.CONFIGURATION,
+    "KeyFileExposed": Exit.CONFIGURATION,
+    "KeyFileWrong": Exit.CONFIGURATION,
+    "DatabaseDamaged": Exit.IO,
+    "DiskFull": Exit.IO,
+    "DiskFailed": Exit.IO,
+    "LedgerFull": Exit.IO,
+    "PackageRefused": Exit.BAD_DATA,
+    "DecisionGone": Exit.UNAVAILABLE,
+    "CannotCreate": Exit.CANNOT_CREATE,
     "DataDirectoryBusy": Exit.TRY_AGAIN,
     "AddressBusy": Exit.TRY_AGAIN,
     "Unavailable": Exit.UNAVAILABLE,

@@ -93,8 +93,6 @@ class App:
         on_socket = scope["client"] is None
         if not on_socket:
             self._gate.check(method, headers)
-        if method == "OPTIONS":
-            raise MethodNotAllowed(method, path, self._table.allowed(path))
         endpoint, arguments = self._table.find(method, path)
         if endpoint.socket_only and not on_socket:
             raise NoSuchPath(f"{path[:200]}: served on the owner socket only, use the holdfast command on this machine")
@@ -138,10 +136,12 @@ class App:
                 return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     def _refuse(self, error: Exception, endpoint: Endpoint | None, request_id: str) -> Reply:
-        if isinstance(error, MethodNotAllowed):
-            return _methods(error, request_id)
+        if isinstance(error, MethodNotAllowed) and error.method == "OPTIONS":
+            return Reply(b"", 204, b"", error.allow())
         render = (endpoint.failures if endpoint else None) or problem
         reply = render(error, request_id)
+        if isinstance(error, MethodNotAllowed):
+            reply.headers += error.allow()
         if reply.status == _SERVER_ERROR:
             # Frames only: an exception's own text may quote a ticket.
             frames = "".join(traceback.format_tb(error.__traceback__)[-8:])
@@ -155,22 +155,13 @@ class App:
         self._log.request(request_id, route, status, seconds)
 
 
-def _methods(error: MethodNotAllowed, request_id: str) -> Reply:
-    """Answer OPTIONS with the methods of a path, anything else with 405."""
-    allow = [(b"allow", ", ".join(error.allowed).encode())]
-    if "expected" in str(error) and str(error).endswith("found OPTIONS"):
-        return Reply(b"", 204, b"", allow)
-    reply = problem(error, request_id)
-    reply.headers += allow
-    return reply
-
-
 async def _send_reply(send: _Send, reply: Reply, request_id: str) -> None:
     headers = [
-        (b"content-type", reply.media_type),
         (b"content-length", str(len(reply.body)).encode()),
         (b"x-request-id", request_id.encode()),
         *reply.headers,
     ]
+    if reply.media_type:
+        headers.append((b"content-type", reply.media_type))
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
     await send({"type": "http.response.body", "body": reply.body})

@@ -69,6 +69,13 @@ class StillWorking(Unavailable):
 # A test resolves each name.
 STATUSES: Mapping[str, int] = {
     "NoSuchPath": 404,
+    "MethodNotAllowed": 405,
+    "UnknownModel": 404,
+    "NoSuchModel": 404,
+    "MalformedTicket": 400,
+    "NoSuchDecision": 404,
+    "KeyReused": 409,
+    "DecisionGone": 410,
     "MalformedBody": 400,
     "BodyTooLarge": 413,
     "WrongMediaType": 415,

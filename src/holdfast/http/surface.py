@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from holdfast.http.archive import ArchiveEndpoints
 from holdfast.http.assets import page_endpoints
 from holdfast.http.health import HealthEndpoints
 from holdfast.http.node_endpoints import NodeEndpoints
@@ -21,6 +22,7 @@ def route_table(node: Node) -> RouteTable:
     described = (
         *HealthEndpoints(node).endpoints(),
         *TriageEndpoints(node).endpoints(),
+        *ArchiveEndpoints(node).endpoints(),
         *OpenInferenceEndpoints(node).endpoints(),
         *OpenAIEndpoints(node).endpoints(),
         *NodeEndpoints(node).endpoints(),

@@ -15,7 +15,11 @@ class MethodNotAllowed(NoSuchPath):
 
     def __init__(self, method: str, path: str, allowed: tuple[str, ...]) -> None:
         super().__init__(f"{path[:200]}: expected {', '.join(allowed)}, found {method[:20]}")
-        self.allowed = allowed
+        self.method, self._allowed = method, allowed
+
+    def allow(self) -> list[tuple[bytes, bytes]]:
+        """The Allow header that must go with the refusal (RFC 9110, 15.5.6)."""
+        return [(b"allow", ", ".join(self._allowed).encode())]
 
 
 class RouteTable:
@@ -44,12 +48,8 @@ class RouteTable:
         methods, arguments = self._match(path)
         endpoint = methods.get("GET" if method == "HEAD" else method)
         if endpoint is None:
-            raise MethodNotAllowed(method, path, allowed(methods))
+            raise MethodNotAllowed(method, path, _allowed(methods))
         return endpoint, arguments
-
-    def allowed(self, path: str) -> tuple[str, ...]:
-        """The methods `path` takes. Raises NoSuchPath."""
-        return allowed(self._match(path)[0])
 
     def _match(self, path: str) -> tuple[dict[str, Endpoint], dict[str, str]]:
         exact = self._exact.get(path)
@@ -65,7 +65,7 @@ class RouteTable:
         raise NoSuchPath(f"{path[:200]}: nothing is served here; /openapi.json lists what is")
 
 
-def allowed(methods: dict[str, Endpoint]) -> tuple[str, ...]:
+def _allowed(methods: dict[str, Endpoint]) -> tuple[str, ...]:
     """The methods of one path, HEAD and OPTIONS included."""
     head = ("HEAD",) if "GET" in methods else ()
     return (*sorted(methods), *head, "OPTIONS")

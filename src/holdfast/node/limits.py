@@ -18,7 +18,7 @@ from holdfast.settings.tree import Settings
 from holdfast.store.choice import InstallLimits
 from holdfast.tier import Tier
 
-__all__ = ["answer_limits", "install_limits", "policy_of", "rules_path", "worker_limits"]
+__all__ = ["answer_limits", "install_limits", "overrides_of", "policy_of", "rules_path", "worker_limits"]
 
 _MIB = 1 << 20
 
@@ -48,6 +48,15 @@ def worker_limits(settings: Settings) -> WorkerLimits:
         hang_s=runtime.hang_s,
         idle_ttl_s=runtime.idle_unload_s or None,
     )
+
+
+def overrides_of(settings: Settings, package: str) -> dict[str, float | bool | str]:
+    """What the operator put in place of the package's defaults."""
+    chosen = settings.packages.get(package)
+    overrides = dict(chosen.overrides) if chosen else {}
+    if settings.tiers.cascade != "package":
+        overrides.setdefault("cascade", settings.tiers.cascade)
+    return overrides
 
 
 def install_limits(settings: Settings) -> InstallLimits:

@@ -33,6 +33,7 @@ class Senses:
         node = self._node
         node.state.facts.step()
         node.state.journal.step()
+        node.take_new_rules()
         self._record_package_events()
         self._measure()
         self._expose_alerts()
@@ -47,6 +48,8 @@ class Senses:
         """What every component wants a person to know, worst first."""
         node = self._node
         found = [*node.state.journal.findings(), *node.state.store.findings()]
+        if node.rules_watch is not None:
+            found += node.rules_watch.findings()
         for pool in node.pools():
             found += pool.findings()
         order = (Severity.CRITICAL, Severity.WARNING, Severity.NOTICE)

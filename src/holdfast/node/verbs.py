@@ -10,7 +10,6 @@ import msgspec
 from holdfast.access import Caller, Role, require
 from holdfast.errors import InvalidInput
 from holdfast.node import showing
-from holdfast.node.app_verbs import APP_VERBS
 from holdfast.node.ledger_verbs import LEDGER_VERBS
 from holdfast.node.node import Node
 from holdfast.node.package_verbs import PACKAGE_VERBS
@@ -40,7 +39,6 @@ VERBS: Mapping[str, Verb] = {
     "tiers.show": Verb(NoArguments, Role.VIEWER, lambda node, _: showing.tiers(node)),
     **PACKAGE_VERBS,
     **TRIAGE_VERBS,
-    **APP_VERBS,
     **LEDGER_VERBS,
     "tiers.history": Verb(Latest, Role.VIEWER, lambda node, asked: showing.transitions(node, asked.limit)),
 }

@@ -1,0 +1,121 @@
+"""Looking back over HTTP: the rubric in force, past decisions, and people's corrections of them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TypeVar
+
+import msgspec
+
+from holdfast.access import Role, require
+from holdfast.apps.triage.archive import MAX_PAGE, Correction, DecisionPage, DecisionQuery
+from holdfast.apps.triage.decision import Decision, Priority
+from holdfast.apps.triage.rubric_view import RubricView, show_rubric
+from holdfast.apps.triage.ticket import read_instant
+from holdfast.http.bodies import decode, encode, whole_number
+from holdfast.http.messages import Endpoint, Parameter, Reply, Request
+from holdfast.http.problems import InvalidField
+from holdfast.node.node import Node
+from holdfast.tier import Tier
+
+__all__ = ["ArchiveEndpoints"]
+
+E = TypeVar("E", bound=StrEnum)
+
+_CORRECTION = msgspec.json.Decoder(Correction)
+_INSTANT = {"type": "string", "format": "date-time"}
+_PARAMETERS = (
+    Parameter(name="since", description="RFC 3339; recorded at or after.", schema=_INSTANT),
+    Parameter(name="until", description="RFC 3339; recorded before.", schema=_INSTANT),
+    Parameter(name="priority", schema={"type": "string", "enum": [one.value for one in Priority]}),
+    Parameter(name="tier", schema={"type": "string", "enum": [one.value for one in Tier]}),
+    Parameter(name="task_id", description="Of one ticket only."),
+    Parameter(name="limit", schema={"type": "integer", "minimum": 1, "maximum": MAX_PAGE, "default": 50}),
+    Parameter(name="cursor", description="`next_cursor` of the page before."),
+)
+
+
+class ArchiveEndpoints:
+    """On the operator limiter: reading the past must not delay new tickets."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """Their routes."""
+        return (
+            Endpoint(
+                method="GET",
+                template="/v1/triage/rubric",
+                call=self.rubric,
+                summary="Weights, ramp, role table, keywords, bands and rules in force.",
+                gives=RubricView,
+            ),
+            Endpoint(
+                method="GET",
+                template="/v1/triage/decisions",
+                call=self.decisions,
+                summary="Past decisions, newest first.",
+                gives=DecisionPage,
+                parameters=_PARAMETERS,
+            ),
+            Endpoint(
+                method="GET",
+                template="/v1/triage/decisions/{decision_id}",
+                call=self.decision,
+                summary="One decision, with the latest correction.",
+                gives=Decision,
+            ),
+            Endpoint(
+                method="POST",
+                template="/v1/triage/decisions/{decision_id}/override",
+                call=self.override,
+                summary="Correct a decision: a person's word wins, the node's own view stays beside it.",
+                takes=Correction,
+                gives=Decision,
+            ),
+        )
+
+    def rubric(self, _request: Request) -> Reply:
+        """See the summary."""
+        return Reply(encode(show_rubric(self._node.active.policy)))
+
+    def decisions(self, request: Request) -> Reply:
+        """See the summary."""
+        given = request.query()
+        query = DecisionQuery(
+            since_at=_instant(given, "since"),
+            until_at=_instant(given, "until"),
+            priority=_one_of(Priority, given, "priority"),
+            tier=_one_of(Tier, given, "tier"),
+            task_id=given.get("task_id"),
+            limit=whole_number(given.get("limit", "50"), "limit", least=1, most=MAX_PAGE),
+            cursor=given.get("cursor", ""),
+        )
+        return Reply(encode(self._node.archive.page(query)))
+
+    def decision(self, request: Request) -> Reply:
+        """See the summary."""
+        return Reply(encode(self._node.archive.decision(request.arguments["decision_id"])))
+
+    def override(self, request: Request) -> Reply:
+        """See the summary."""
+        require(request.caller, Role.OPERATOR, "override a decision")
+        correction = decode(_CORRECTION, request.body)
+        decided = self._node.archive.correct(request.arguments["decision_id"], correction, by=request.caller.name)
+        return Reply(encode(decided))
+
+
+def _instant(given: dict[str, str], name: str) -> datetime | None:
+    return read_instant(given[name], UTC, field=name) if name in given else None
+
+
+def _one_of(kind: type[E], given: dict[str, str], name: str) -> E | None:
+    if name not in given:
+        return None
+    try:
+        return kind(given[name])
+    except ValueError as error:
+        known = ", ".join(kind)
+        raise InvalidField(f"{name}: expected one of {known}, found {given[name][:40]!r}", field=name) from error
