@@ -43,6 +43,7 @@ class Database:
         self._path = path
         self._limits = limits or DatabaseLimits()
         self.measures = measures or Measures()
+        path.touch(mode=0o600)  # SQLite gives the log and the shared memory the same mode
         self._writer = self._open_writer(spare, vfs)
         self._readers = Readers(path, self._limits, vfs=vfs)
         self._closed = False
