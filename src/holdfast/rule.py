@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
-from unicodedata import normalize
 
 from holdfast.glob import Glob
-from holdfast.wording import READ_LIMIT, Wording
+from holdfast.wording import READ_LIMIT, Wording, normal
 
 __all__ = [
     "MAX_ITEMS",
@@ -240,8 +239,8 @@ def apply_rules(rules: Iterable[Rule], facts: Facts, score: float) -> list[Fired
 
 
 def plain(text: str) -> str:
-    """Fold a text that is compared as a whole: NFKC, case, outer spaces. `text` must be short: see _MAX_CHARACTERS."""
-    return text.strip().lower() if text.isascii() else normalize("NFKC", text).casefold().strip()
+    """Fold a text that is compared as a whole: NFKC, case, outer spaces."""
+    return text.strip().lower() if text.isascii() else normal(text).strip()
 
 
 def _equals(facts: Facts, field: str, operand: Operand) -> bool:

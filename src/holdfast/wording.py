@@ -10,7 +10,7 @@ import re
 import unicodedata
 from functools import cached_property
 
-__all__ = ["CLAUSE", "READ_LIMIT", "Wording", "fold"]
+__all__ = ["CLAUSE", "READ_LIMIT", "Wording", "fold", "normal"]
 
 CLAUSE = "\x01"
 """The token that stands for `. , ; : ! ?`, brackets and line ends: no word, so no text can forge it."""
@@ -20,8 +20,9 @@ READ_LIMIT = 65_536
 quarter, because people paste a log first and plead at the end."""
 
 _TAIL = READ_LIMIT // 4
-_WHOLE = 1_024  # characters folded in one go; above, in pieces
+_WHOLE = 256  # characters folded in one go; above, in pieces
 _PIECE = 64  # normalising a run of n combining marks takes n² steps: bounded pieces keep a hostile text linear
+_MOST_MARKS = 16  # that a piece may be longer, so that a letter keeps its accents
 
 _CLAUSE_MARKS = frozenset('.,;:!?()[]{}<>|"\n\r\u00ab\u00bb\u00bf\u00a1\u2013\u2014\u201c\u201d\u201e\u3001\u3002')
 _LATIN_AND_PUNCTUATION = (range(0x100), range(0x2000, 0x2070), range(0x3000, 0x3003))
@@ -81,22 +82,30 @@ def _tokens(text: str) -> list[str]:
     if text.isascii():
         spaced = text.translate(_ASCII)
     else:
-        spaced = _normal(text).translate(_COMMON)
+        spaced = normal(text).translate(_COMMON)
         if not spaced.replace(" ", "").replace(CLAUSE, "").isalnum():  # 1 us; the substitution takes 20
             spaced = _SEPARATORS.sub(" ", spaced)
     return spaced.replace(CLAUSE, f" {CLAUSE} ").split()
 
 
-def _normal(text: str) -> str:
-    """NFKC and case folding. Never longer than READ_LIMIT by more than one piece: one character can become 18."""
+def normal(text: str) -> str:
+    """NFKC and case folding, in linear time. Stops soon after READ_LIMIT characters: one can unfold into 18."""
     if len(text) <= _WHOLE:
         return unicodedata.normalize("NFKC", text).casefold()
     pieces: list[str] = []
-    length = 0
-    for start in range(0, len(text), _PIECE):
-        piece = unicodedata.normalize("NFKC", text[start : start + _PIECE]).casefold()
-        pieces.append(piece)
-        length += len(piece)
-        if length > READ_LIMIT:
-            break
+    begin = length = 0
+    while begin < len(text) and length <= READ_LIMIT:
+        end = _piece_end(text, begin + _PIECE)
+        pieces.append(unicodedata.normalize("NFKC", text[begin:end]).casefold())
+        length += len(pieces[-1])
+        begin = end
     return "".join(pieces)
+
+
+def _piece_end(text: str, end: int) -> int:
+    """Move `end` behind the combining marks that follow it, but not behind many."""
+    for _ in range(_MOST_MARKS):
+        if end >= len(text) or not unicodedata.combining(text[end]):
+            break
+        end += 1
+    return end

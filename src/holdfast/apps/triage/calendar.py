@@ -25,8 +25,8 @@ class WindowSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Days of the week and a span of local time; a span that ends before it begins runs past midnight."""
 
     days: tuple[str, ...] = DAYS
-    from_: time | str = "00:00"
-    to: time | str = "24:00"
+    from_: str = "00:00"
+    to: str = "24:00"
 
 
 class CalendarSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -34,7 +34,7 @@ class CalendarSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     timezone: str
     windows: tuple[WindowSpec, ...] = (WindowSpec(),)
-    holidays: tuple[date | str, ...] = ()
+    holidays: tuple[str, ...] = ()
     """Local dates on which no window begins: `2026-12-25`, or `12-25` for every year."""
 
 
@@ -85,8 +85,8 @@ def build_calendar(name: str, spec: CalendarSpec) -> WeeklyCalendar:
     fixed: set[date] = set()
     yearly: set[tuple[int, int]] = set()
     for holiday in spec.holidays:
-        day = holiday if isinstance(holiday, date) else _day(holiday, where=f"{where}.holidays")
-        if isinstance(holiday, str) and len(holiday) == len("12-25"):
+        day = _day(holiday, where=f"{where}.holidays")
+        if len(holiday) == len("12-25"):
             yearly.add((day.month, day.day))
         else:
             fixed.add(day)
@@ -105,13 +105,11 @@ def _window(spec: WindowSpec, *, where: str) -> _Window:
     return _Window(days, _time(spec.from_, where=f"{where}.from"), _time(spec.to, where=f"{where}.to"))
 
 
-def _time(value: time | str, *, where: str) -> time:
-    if isinstance(value, time):
-        return value
+def _time(value: str, *, where: str) -> time:
     if value == "24:00":
         return _MIDNIGHT
     try:
-        if len(value) == len("08:00"):
+        if len(value) in (len("08:00"), len("08:00:00")):
             return time.fromisoformat(value)
     except ValueError:
         pass  # said below, with what was found

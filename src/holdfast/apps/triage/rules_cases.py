@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
 from holdfast.apps.triage.decision import Assessment, Priority
-from holdfast.apps.triage.rules_file import InvalidRules, read_table
+from holdfast.apps.triage.rules_file import InvalidRules, plain_values, read_table
 from holdfast.apps.triage.scoring import Lens, Policy, prepare, score
 from holdfast.apps.triage.ticket import InvalidTicket, Ticket, check_ticket
 from holdfast.inference import HeadOutput, Stage, TextOutput
@@ -71,7 +70,7 @@ def read_cases(text: str, *, name: str) -> tuple[Case, ...]:
     cases: list[Case] = []
     for number, one in enumerate(raw, start=1):
         try:
-            cases.append(msgspec.convert(_plain(one), Case))
+            cases.append(msgspec.convert(_with_texts(one), Case))
         except msgspec.ValidationError as error:
             title = one.get("name", number) if isinstance(one, dict) else number
             raise InvalidRules(f"{name}: case {title!r}: {error}") from error
@@ -120,16 +119,8 @@ def _words(value: object) -> str:
     return ", ".join(str(item) for item in value) or "none" if isinstance(value, tuple) else str(value)
 
 
-def _plain(value: object) -> object:
-    """TOML as JSON would hold it: instants in tickets are texts; the case's own `at` stays."""
-    if isinstance(value, Mapping):
-        return {key: item if key == "at" else _texts(item) for key, item in value.items()}
-    return value
-
-
-def _texts(value: object) -> object:
-    if isinstance(value, Mapping):
-        return {key: _texts(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_texts(item) for item in value]
-    return value.isoformat() if isinstance(value, datetime | date) else value
+def _with_texts(case: object) -> object:
+    """Instants inside a ticket are texts there; the case's own `at` stays an instant."""
+    if not isinstance(case, dict):
+        return case
+    return {key: value if key == "at" else plain_values(value) for key, value in case.items()}

@@ -6,6 +6,7 @@ import difflib
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import date, time
 from typing import Any
 
 import msgspec
@@ -16,7 +17,7 @@ from holdfast.digest import Digest, digest_value
 from holdfast.errors import InvalidInput
 from holdfast.rule import Action, Comparison, Condition, Rule
 
-__all__ = ["MAX_RULES", "NO_RULES", "InvalidRules", "RuleSet", "parse_rules", "read_table"]
+__all__ = ["MAX_RULES", "NO_RULES", "InvalidRules", "RuleSet", "parse_rules", "plain_values", "read_table"]
 
 MAX_RULES = 256
 _MAX_COMPARISONS = 1_024  # in one file: keeps a hostile 1 MiB ticket within 20 ms
@@ -55,7 +56,8 @@ def parse_rules(text: str, *, name: str = "rules") -> RuleSet:
     try:
         return replace(_rule_set(table), source=text)
     except Wrong as wrong:
-        line = _line_of(text, wrong, rules=len(table.get("rule", ())))
+        raw_rules = table.get("rule")
+        line = _line_of(text, wrong, rules=len(raw_rules) if isinstance(raw_rules, list) else 0)
         where = f"{name}:{line}" if line else name
         raise InvalidRules(f"{where}: {wrong}", line=line) from wrong
 
@@ -75,9 +77,18 @@ def read_table(text: str, *, name: str) -> dict[str, Any]:  # whatever TOML hold
         raise InvalidRules(f"{name}: nested too deeply") from error
 
 
+def plain_values(value: object) -> object:
+    """TOML as JSON would hold it: dates and times become texts."""
+    if isinstance(value, dict):
+        return {key: plain_values(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [plain_values(item) for item in value]
+    return value.isoformat() if isinstance(value, date | time) else value
+
+
 def _rule_set(table: dict[str, Any]) -> RuleSet:
-    for key in table:
-        if key not in _KEYS:
+    for key, value in table.items():
+        if key not in _KEYS or (key == "rules" and not isinstance(value, str)):
             raise Wrong(f"expected the tables [[rule]] and [calendars.NAME], found {key!r}", token=key)
     calendars = _calendars(table.get("calendars", {}))
     raw_rules = table.get("rule", [])
@@ -101,7 +112,7 @@ def _calendars(raw: object) -> dict[str, WeeklyCalendar]:
     calendars: dict[str, WeeklyCalendar] = {}
     for name, spec in raw.items():
         try:
-            calendars[name] = build_calendar(name, msgspec.convert(spec, CalendarSpec))
+            calendars[name] = build_calendar(name, msgspec.convert(plain_values(spec), CalendarSpec))
         except msgspec.ValidationError as error:
             raise Wrong(f"calendar {name!r}: {error}", token=name) from error
         except InvalidInput as error:
