@@ -208,11 +208,12 @@ class Node:
         name = self.package_name()
         if not name:
             return builtin_loadout(Reason.NO_PACKAGE)
-        from holdfast.node.loadouts import Workshop, loadout_of  # noqa: PLC0415  # numpy: 0.1 s of a cold start
+        from holdfast.node.healthy import healthy_loadout  # noqa: PLC0415  # numpy: 0.1 s of a cold start
+        from holdfast.node.loadouts import Workshop  # noqa: PLC0415  # the same
 
         workshop = Workshop(self.loaded.settings, self.state.clock, self.measures, self._workers)
         try:
-            return loadout_of(self.state.store.load(name, admit=self.admit), workshop)
+            return healthy_loadout(self.state.store, name, admit=self.admit, workshop=workshop)
         except NoGoodPackage as error:
             self.log.failure("no-good-package", package=name, detail=str(error))
             return builtin_loadout(Reason.UNVERIFIED)
