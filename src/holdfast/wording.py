@@ -42,18 +42,15 @@ _SEPARATORS = re.compile(rf"[^\w{CLAUSE}]+|_+")
 
 
 class Wording:
-    """The words of one text in order, read once; `words` and `joined` are derived when first asked for."""
+    """The words of one text in order, read once."""
 
     def __init__(self, text: str) -> None:
         self.tokens = _tokens(_cut(text))
         """Folded words and CLAUSE marks, in order."""
+        self.words = set(self.tokens)
+        """Every distinct word, and CLAUSE if there was one."""
         self.complete = len(text) <= READ_LIMIT
         """False when the text was longer than READ_LIMIT and its middle was not read."""
-
-    @cached_property
-    def words(self) -> set[str]:
-        """Every distinct word, and CLAUSE if there was one."""
-        return set(self.tokens)
 
     @cached_property
     def joined(self) -> str:

@@ -30,6 +30,7 @@ NEEDS_TRIAGE = "needs-triage"
 """The route of a ticket that no head and no rule can place: a person decides."""
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # https://www.crockford.com/base32.html: sorts as the number does
+_PAIRS = tuple(high + low for high in _CROCKFORD for low in _CROCKFORD)
 
 
 class Priority(StrEnum):
@@ -122,14 +123,14 @@ class Randomness(Protocol):
 
 def assessment_bytes(assessment: Assessment | Decision) -> bytes:
     """Return the canonical JSON of {score, priority, route, contributions}: what reproducibility is promised for."""
-    return canonical(
-        {
-            "score": assessment.score,
-            "priority": assessment.priority,
-            "route": assessment.route,
-            "contributions": assessment.contributions,
-        }
-    )
+    if isinstance(assessment, Decision):
+        assessment = Assessment(
+            score=assessment.score,
+            priority=assessment.priority,
+            route=assessment.route,
+            contributions=assessment.contributions,
+        )
+    return canonical(assessment)
 
 
 def decision_id(at: datetime, rng: Randomness) -> str:
@@ -139,8 +140,7 @@ def decision_id(at: datetime, rng: Randomness) -> str:
     """
     milliseconds = max(0, int(at.timestamp() * 1000)) & (2**48 - 1)
     number = (milliseconds << 80) | rng.getrandbits(80)
-    digits = [_CROCKFORD[(number >> shift) & 31] for shift in range(125, -1, -5)]
-    return "dec_" + "".join(digits)
+    return "dec_" + "".join([_PAIRS[(number >> shift) & 1023] for shift in range(120, -1, -10)])
 
 
 def instant_text(moment: datetime) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -14,7 +14,7 @@ from holdfast.apps.triage.decision import Decision, Randomness, assessment_bytes
 from holdfast.apps.triage.records import DECISION, DecisionRecord, pack, ticket_bytes
 from holdfast.apps.triage.scoring import Lens, Policy, Prepared, score
 from holdfast.digest import Digest
-from holdfast.inference import Answer, Serving, TextOutput
+from holdfast.inference import Answer, ServedBy, Serving, TextOutput
 from holdfast.record import Draft
 from holdfast.runtime.engine import EngineSet
 
@@ -52,6 +52,16 @@ class Sitting:
     request_id: str
     now: datetime
     rng: Randomness
+    _served_by: dict[tuple[object, ...], ServedBy] = field(default_factory=dict)
+
+    def served_by(self, index: int) -> ServedBy:
+        """Who answered ticket number `index`: a batch has few different answers to that."""
+        output = self.answer.outputs[index]
+        key = (output.approximate, *[(head.stage, head.domain) for head in output.heads.values()])
+        found = self._served_by.get(key)
+        if found is None:
+            found = self._served_by[key] = served_by_for(self.answer, index)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +86,7 @@ def draft_decision(prepared: Prepared, sitting: Sitting, index: int) -> Drafted:
         priority=assessment.priority,
         route=assessment.route,
         contributions=assessment.contributions,
-        served_by=served_by_for(sitting.answer, index),
+        served_by=sitting.served_by(index),
         recorded=True,
         latency_ms=0.0,
         at=instant_text(prepared.at),

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from operator import mul
 from typing import Protocol
 
 from holdfast.apps.triage.decision import NEEDS_TRIAGE, Assessment, Contribution, Priority, Routing
@@ -146,8 +147,8 @@ def _circumstantial(known: Circumstances, rubric: Rubric, at: datetime) -> list[
 
 def _model(said: HeadOutput, head: HeadView, weight: float) -> _Factor:
     probabilities = said.probabilities
-    urgency = sum(p * u for p, u in zip(probabilities, head.urgency, strict=True))
-    top = max(range(len(probabilities)), key=probabilities.__getitem__)
+    urgency = sum(map(mul, probabilities, head.urgency))
+    top = probabilities.index(max(probabilities))
     parts = [f"head {head.name}", f"stage {said.stage.value}", f"{head.labels[top]} {probabilities[top]:.2f}"]
     if said.domain is not Domain.IN:
         parts.append(f"{said.domain.value}: the prior is used")
@@ -224,9 +225,12 @@ def _route(output: TextOutput, lens: Lens, rubric: Rubric) -> Routing:
     said = output.heads.get(head.name) if head is not None else None
     if head is None or said is None:
         return Routing(label=NEEDS_TRIAGE, confidence=0.0)
-    top = max(range(len(said.probabilities)), key=said.probabilities.__getitem__)
-    confidence = round(said.probabilities[top], 4)
+    highest = max(said.probabilities)
+    confidence = round(highest, 4)
     minimum = lens.minimum_confidence if rubric.minimum_confidence is None else rubric.minimum_confidence
     # RULES matches label names; that is no ground for sending somebody's ticket away.
     trusted = said.domain is Domain.IN and said.stage is not Stage.RULES
-    return Routing(label=head.labels[top] if trusted and confidence >= minimum else NEEDS_TRIAGE, confidence=confidence)
+    return Routing(
+        label=head.labels[said.probabilities.index(highest)] if trusted and confidence >= minimum else NEEDS_TRIAGE,
+        confidence=confidence,
+    )
