@@ -69,7 +69,7 @@ def test_a_blob_changed_between_examination_and_activation_keeps_the_old_version
         return examine(package, names)
 
     new = make("2.0.0", files={**FILES, "rules.toml": b"# mended"})
-    with pytest.raises(PackageRefused, match="get the package again"):
+    with pytest.raises(PackageRefused, match="install the package again"):
         install(store, new, admit=admit, examine=examine_then_damage, limits=InstallLimits())
     assert store.load("triage-test", admit=admit).manifest.version == "1.0.0"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from holdfast.digest import digest_bytes
-from holdfast.store.blobs import Blobs
+from holdfast.store.blobs import BlobDamaged, Blobs
 from holdfast.store.install import InstallReport, activate, rollback
 from holdfast.store.layout import PackageDamaged
 from holdfast.store.package import open_package
@@ -141,7 +141,7 @@ def test_installing_a_mended_version_clears_the_alert(two: Store, put: Put, make
 
 def test_a_damaged_version_cannot_be_activated(two: Store) -> None:
     flip(graph_of(two, "1.0.0"))
-    with pytest.raises(PackageDamaged, match="get the package again"):
+    with pytest.raises(BlobDamaged, match="install the package again"):
         rollback(two, NAME, admit=admit)
     assert two.load(NAME, admit=admit).manifest.version == "1.1.0"
 
@@ -181,7 +181,7 @@ def test_whatever_an_attacker_does_meanwhile_a_read_returns_the_verified_bytes_o
     attacker.start()
     returned = set()
     for _ in range(300):
-        with suppress(PackageDamaged):
+        with suppress(BlobDamaged):
             returned.add(blobs.read(digest))
     stop.set()
     attacker.join()

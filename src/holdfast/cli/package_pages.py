@@ -101,11 +101,13 @@ def listing_page(found: Mapping[str, Any]) -> str:
         for held in found["packages"]
     ]
     table = columns([("PACKAGE", "STATE", "SIZE", "DIGEST"), *rows]) if rows else "no package is installed"
+    reasons = [f"{held['name']}@{held['version']} is bad: {held['bad']}" for held in found["packages"] if held["bad"]]
     today = max(found["written_bytes"], default="")
     wear = f"; {found['written_bytes'][today] / _MIB:.1f} MiB written on {today}" if today else ""
-    return f"{table}\n{found['used_bytes'] / _MIB:.1f} of {found['quota_bytes'] / _MIB:.0f} MiB used{wear}"
+    used = f"{found['used_bytes'] / _MIB:.1f} of {found['quota_bytes'] / _MIB:.0f} MiB used{wear}"
+    return "\n".join([table, *reasons, used])
 
 
 def _marks(held: Mapping[str, Any]) -> str:
-    words = [word for word in ("active", "previous", "staged", "pinned", "unsigned") if held[word]]
-    return ", ".join([*words, *([f"bad: {held['bad'][:_SHOWN]}"] if held["bad"] else [])]) or "held"
+    words = [word for word in ("active", "previous", "staged", "pinned", "unsigned", "bad") if held[word]]
+    return ", ".join(words) or "held"

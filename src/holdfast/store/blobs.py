@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from holdfast.digest import Digest, digest_bytes
-from holdfast.store.layout import PackageDamaged
+from holdfast.store.layout import PackageRefused
 
 __all__ = ["BlobDamaged", "Blobs", "sync_directory", "write_durably"]
 
@@ -18,8 +18,11 @@ _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _PREFIX = len("sha256:")
 
 
-class BlobDamaged(PackageDamaged):
+class BlobDamaged(PackageRefused):
     """A stored file that is gone, unreadable or not what its name says."""
+
+    def __init__(self, path: Path, *, expected: object, found: object) -> None:
+        super().__init__(f"stored file {path}: expected {expected}, found {found}; install the package again")
 
 
 class Blobs:
@@ -48,11 +51,11 @@ class Blobs:
         try:
             content = _read_regular(path)
         except OSError as error:
-            raise BlobDamaged(str(path), "blob", expected="a readable file", found=error.strerror) from error
+            raise BlobDamaged(path, expected="a readable file", found=error.strerror) from error
         if size_bytes is not None and len(content) != size_bytes:
-            raise BlobDamaged(str(path), "blob", expected=f"{size_bytes} bytes", found=len(content))
+            raise BlobDamaged(path, expected=f"{size_bytes} bytes", found=len(content))
         if (found := digest_bytes(content)) != digest:
-            raise BlobDamaged(str(path), "blob", expected=digest, found=found)
+            raise BlobDamaged(path, expected=digest, found=found)
         return content
 
     def holds(self, digest: Digest, size_bytes: int) -> bool:

@@ -100,6 +100,7 @@ def _staged(
     with store.exclusive():
         try:
             with open_package(path, store.limits.package) as package:
+                package.verify()  # whether it is intact comes before whether it is trusted, and has its own exit code
                 verified = admit(package)
                 _check_version(store, package)
                 before = store.used_bytes()
