@@ -16,6 +16,7 @@ __all__ = ["LOCAL", "Connection", "OwnerConnection", "raw_problem"]
 LOCAL = Caller(name="local", role=Role.OPERATOR)
 """Anybody on the loopback of a node without users. Not admin: packages and configuration go through the socket."""
 
+_HEAD_BYTES = 64 * 1024
 _UCRED = struct.Struct("3i")
 
 
@@ -36,6 +37,9 @@ class Connection(HttpToolsProtocol):
     """Says which phase it is in and since when: one sweep a second closes slow clients, no timer each."""
 
     caller: Caller = LOCAL
+    head_bytes: int = 0
+    refused: bool = False
+    """True once the connection was answered and closed from here: what the parser still calls back is ignored."""
     phase: Literal["head", "body", "answer"] = "head"
     since_s: float = 0.0
 
@@ -49,25 +53,53 @@ class Connection(HttpToolsProtocol):
             transport.write(raw_problem(503, "Service Unavailable", "every connection is taken, try again"))
             transport.close()
 
+    def data_received(self, data: bytes) -> None:
+        """Feed the parser, which bounds nothing by itself: a head that never ends would grow for ever."""
+        super().data_received(data)
+        if self.phase == "head":
+            self.head_bytes += len(data)
+            self._bound_head()
+
     def on_message_begin(self) -> None:
         """The first byte of a request came."""
         super().on_message_begin()
-        self.phase, self.since_s = "head", self.loop.time()
+        self.phase, self.since_s, self.head_bytes = "head", self.loop.time(), 0
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One header is complete."""
+        super().on_header(name, value)
+        self.head_bytes += len(name) + len(value)
 
     def on_headers_complete(self) -> None:
         """The head is complete: the body follows."""
+        self._bound_head()
         self.phase, self.since_s = "body", self.loop.time()
-        super().on_headers_complete()
+        if not self.refused:
+            super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Some of the body came."""
+        if not self.refused:
+            super().on_body(body)
 
     def on_message_complete(self) -> None:
         """The request is complete: now the node owes an answer."""
         self.phase = "answer"
-        super().on_message_complete()
+        if not self.refused:
+            super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is not HTTP/1.1 in the node's own dialect."""
         self.transport.write(raw_problem(400, "Bad Request", msg))
         self.transport.close()
+
+    def _bound_head(self) -> None:
+        if self.head_bytes > _HEAD_BYTES and not self.refused:
+            self.refused = True
+            self.transport.write(
+                raw_problem(431, "Request Header Fields Too Large", f"expected a head of at most {_HEAD_BYTES} bytes")
+            )
+            self.transport.close()
 
     def close_if_slow(self, now_s: float, *, head_s: float, body_s: float) -> None:
         """End the connection of a client that owes the rest of its request for too long."""

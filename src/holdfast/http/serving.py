@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -40,7 +41,7 @@ def run(loaded: Loaded, directory: Path, *, reread: Callable[[], Loaded]) -> Non
                 limiters=limiters,
                 seen=(node.measures, log),
             )
-            log.info("listening", version=__version__, host=host, port=port, directory=str(directory))
+            log.info("listening", pid=os.getpid(), version=__version__, host=host, port=port, directory=str(directory))
             log.warning("open-access", detail="no users are configured: anybody on this machine may call this node")
             serve(
                 app,
