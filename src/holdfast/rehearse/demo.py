@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from holdfast.apps.triage.rules_watch import example_rules
 from holdfast.errors import HumanNeeded
 from holdfast.rehearse.load import Sample, score_all
 from holdfast.rehearse.scoreboard import Scoreboard, summarise
@@ -30,6 +31,9 @@ _CONFIG = """\
 # The demonstration's node. Its package is built on this machine and not signed, so the demo says that this is allowed.
 [trust]
 allow_unsigned = true
+
+[triage]
+rules_file = "rules.toml"
 """
 
 
@@ -72,6 +76,7 @@ def demonstrate(setup: Demonstration, *, keep_serving: bool, show: Callable[[Out
     setup.directory.mkdir(parents=True, exist_ok=True)
     config, data_dir = setup.directory / "holdfast.toml", setup.directory / "state"
     config.write_text(_CONFIG)
+    (setup.directory / "rules.toml").write_text(example_rules())
     _install(setup.reference, config, data_dir)
     with Subject(config, data_dir, port=free_port(_PREFERRED_PORT)) as node:
         ready_s = node.wait_for_tier("full", timeout_s=_START_S)

@@ -11,7 +11,7 @@ from holdfast.apps.triage.decision import Assessment, Priority
 from holdfast.apps.triage.rules_file import InvalidRules, plain_values, read_table
 from holdfast.apps.triage.scoring import Lens, Policy, prepare, score
 from holdfast.apps.triage.ticket import InvalidTicket, Ticket, check_ticket
-from holdfast.inference import HeadOutput, Stage, TextOutput
+from holdfast.inference import Domain, HeadOutput, Stage, TextOutput
 
 __all__ = ["Case", "CaseResult", "Expectation", "read_cases", "run_case"]
 
@@ -41,6 +41,8 @@ class Case(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     at: datetime = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
     model: float = 0.3
     """The urgency the model is taken to have said."""
+    domain: Domain = Domain.IN
+    """What the model is taken to think of the text."""
 
 
 class CaseResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,7 +91,7 @@ def run_case(case: Case, policy: Policy) -> CaseResult:
             name=case.name, wrongs=(f"ticket: {error}",), score=0.0, priority=Priority.P3, route="", fired=()
         )
     head = _Urgency()
-    said = HeadOutput(probabilities=(1.0 - case.model, case.model), stage=Stage.NGRAM)
+    said = HeadOutput(probabilities=(1.0 - case.model, case.model), stage=Stage.NGRAM, domain=case.domain)
     assessment = score(prepared, TextOutput(heads={head.name: said}), lens=Lens(head, None), policy=policy)
     fired = tuple(c.name.removeprefix("rule:") for c in assessment.contributions if c.name.startswith("rule:"))
     return CaseResult(

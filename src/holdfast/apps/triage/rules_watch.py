@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from importlib import resources
 from pathlib import Path
 
 from holdfast.apps.triage.rules_file import InvalidRules, RuleSet, parse_rules
 from holdfast.finding import Finding, Severity
 
-__all__ = ["RulesWatch", "read_rules"]
+__all__ = ["RulesWatch", "example_rules", "read_rules"]
 
 _Signature = tuple[int, int, int] | None
 """Inode, size and time of change; None when there is no file."""
@@ -20,6 +21,11 @@ def read_rules(path: Path) -> RuleSet:
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidRules(f"{path}: expected a rule file in UTF-8, found: {error}") from error
     return parse_rules(text, name=str(path))
+
+
+def example_rules() -> str:
+    """Return the rules to begin with that came with this version."""
+    return resources.files("holdfast.apps.triage").joinpath("example_rules.toml").read_text(encoding="utf-8")
 
 
 class RulesWatch:
