@@ -76,6 +76,7 @@ STATUSES: Mapping[str, int] = {
     "NoSuchDecision": 404,
     "KeyReused": 409,
     "DecisionGone": 410,
+    "DecisionUnreadable": 410,
     "MalformedBody": 400,
     "BodyTooLarge": 413,
     "WrongMediaType": 415,
