@@ -7,10 +7,10 @@ import os
 import stat
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -43,8 +43,7 @@ class KeyFileWrong(HumanNeeded):
     """The key file is missing, malformed, or not the one this node's state was sealed with."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sealed:
+class Sealed(msgspec.Struct, frozen=True, kw_only=True):
     """A payload that only its key opens, and that key, wrapped by its day's key."""
 
     day: int

@@ -92,8 +92,9 @@ class AnchorKeeper:
         self._measures = measures
         self._changed = threading.Condition()
         self._writing = threading.Lock()
-        self._latest = Anchor(sequence=-1, hash="", written_at="")
-        self._wanted: Anchor | None = None
+        self._sequence = -1
+        self._hash = b""
+        self._wanted = False
         self._loss = ""
         self._closing = threading.Event()
         self.failed = False
@@ -116,16 +117,14 @@ class AnchorKeeper:
         """Stop saying that something was lost; an entry of the ledger records who decided so."""
         with self._changed:
             self._loss = ""
-            self._wanted = self._latest = msgspec.structs.replace(self._latest, loss="")
+            self._wanted = True
         self._write()
 
     def advance(self, sequence: int, head_hash: bytes) -> None:
         """Note that the entry at `sequence` is durable."""
         with self._changed:
-            if sequence > self._latest.sequence:
-                at = _text(self._clock.wall_at())
-                self._latest = Anchor(sequence=sequence, hash=head_hash.hex(), written_at=at, loss=self._loss)
-                self._wanted = self._latest
+            if sequence > self._sequence:
+                self._sequence, self._hash, self._wanted = sequence, head_hash, True
                 self._changed.notify()
 
     def close(self) -> None:
@@ -140,24 +139,26 @@ class AnchorKeeper:
     def _loop(self) -> None:
         while not self._closing.is_set():
             with self._changed:
-                self._changed.wait_for(lambda: self._wanted is not None or self._closing.is_set())
+                self._changed.wait_for(lambda: self._wanted or self._closing.is_set())
             self._write()
             self._closing.wait(_EVERY_S)
 
     def _write(self) -> None:
         with self._writing:
             with self._changed:
-                anchor, self._wanted = self._wanted, None
-            if anchor is None:
+                wanted, self._wanted = self._wanted, False
+                sequence, head_hash, loss = self._sequence, self._hash.hex(), self._loss
+            if not wanted:
                 return
+            at = _text(self._clock.wall_at())
             try:
-                self._file.write(anchor)
+                self._file.write(Anchor(sequence=sequence, hash=head_hash, written_at=at, loss=loss))
                 self.failed = False
             except OSError:  # the old anchor still holds, it only proves less; `failed` becomes a finding
                 self.failed = True
                 self._measures.add("swallowed_errors_total", "ledger-anchor")
                 with self._changed:
-                    self._wanted = self._wanted or anchor
+                    self._wanted = True
 
 
 def _unusable(why: str) -> Anchor:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+
+import msgspec
 
 from holdfast.database import Transaction
 from holdfast.digest import canonical
@@ -18,8 +19,7 @@ __all__ = ["Batch", "prepared", "write"]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True)
-class _Facts:
+class _Facts(msgspec.Struct, frozen=True, kw_only=True):  # several times cheaper to make than a frozen dataclass
     """One draft, hashed and sealed; everything of its entry but sequence and hash."""
 
     draft: Draft
@@ -28,8 +28,7 @@ class _Facts:
     sealed: Sealed | None
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(msgspec.Struct, frozen=True, kw_only=True):
     """Drafts ready for the chain."""
 
     facts: tuple[_Facts, ...]

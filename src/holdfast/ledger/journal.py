@@ -128,7 +128,7 @@ class Journal:
         self._measures = database.measures
         self._reserve = Reserve(limits.reserve)
         self._retention = Retention(database, vault, days=limits.retention_days)
-        self._purge_wanted = False
+        self._purge_wanted = True  # a crash may have come between an erasure and the cutting of the log
         self._probe: Future[None] | None = None
         self._anchor_file = AnchorFile(limits.anchor_file, vault)
         self._anchor = AnchorKeeper(self._anchor_file, clock=clock, measures=self._measures)

@@ -99,14 +99,11 @@ def insert(
 ) -> None:
     """Add entries in the order of the table's columns, their payloads, and (key, sequence) pairs to find them by."""
     keys = [(sequence >> _BLOCK_BITS, key, sequence) for key, sequence in lookups]
-    if len(entries) == 1:  # `executemany` costs a little more to begin
-        transaction.run(_INSERT_ENTRY, entries[0])
-    else:
-        transaction.run_many(_INSERT_ENTRY, entries)
-    if payloads:
-        transaction.run_many(_INSERT_PAYLOAD, payloads)
-    if keys:
-        transaction.run_many(_INSERT_LOOKUP, keys)
+    for sql, rows in ((_INSERT_ENTRY, entries), (_INSERT_PAYLOAD, payloads), (_INSERT_LOOKUP, keys)):
+        if len(rows) == 1:  # `executemany` costs a little more to begin
+            transaction.run(sql, rows[0])
+        elif rows:
+            transaction.run_many(sql, rows)
 
 
 def links_after(transaction: Transaction, sequence: int, *, limit: int) -> list[Link]:
@@ -137,7 +134,11 @@ def claimed_through(transaction: Transaction) -> int:
 
 
 def last_before_day(transaction: Transaction, day: int) -> int:
-    """The last sequence recorded before the node's own `day`; 0 when there is none. Days never go back."""
+    """The last sequence recorded before the node's own `day`; 0 when there is none.
+
+    Days grow with the sequence, but for the minute of age that a crash may take: then a few entries around midnight go
+    a minute early, or lie unreadable until the next day goes.
+    """
     first, (beyond, _) = 0, head(transaction)
     beyond += 1
     while beyond - first > 1:
