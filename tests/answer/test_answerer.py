@@ -162,6 +162,13 @@ def test_a_hot_node_rests_its_full_tier_and_changes_once_per_cooldown(house) -> 
     assert [reason for _, _, reason in house.history()] == [Reason.STARTING, Reason.TEMPERATURE, Reason.RECOVERED]
 
 
+def test_a_person_is_told_while_the_full_tier_rests(house) -> None:
+    assert house.answerer.findings() == ()
+    heat(house, 90.0)
+    (finding,) = house.answerer.findings()
+    assert (finding.name, finding.next_step) == ("tier-rests-temperature", "Cool the node.")
+
+
 def test_lack_of_memory_makes_the_full_tier_give_its_memory_back(house) -> None:
     house.answerer.sense([Signal(kind="available_bytes", value=1e6, taken_at_s=house.clock.now_s)])
     house.step()

@@ -11,12 +11,22 @@ from holdfast.answer.history import TierHistory
 from holdfast.answer.pressure import Pressure, PressureLimits, advance
 from holdfast.answer.router import Standing, attempt_s, route
 from holdfast.clock import Clock
+from holdfast.finding import Finding, Severity
 from holdfast.inference import Answer, Attempt, Domain, InferenceRequest, Outcome, ServedBy, Serving, Stage, TextOutput
 from holdfast.measure import Measures
 from holdfast.runtime.engine import Engine, EngineSet, TierUnavailable
 from holdfast.tier import TIERS, Reason, Signal, Step, Tier, Transition
 
 __all__ = ["AnswerLimits", "Answerer", "served_by_for"]
+
+
+_PRESSURES = {
+    Reason.TEMPERATURE: ("The node is too hot: the full tier rests and the small tier answers.", "Cool the node."),
+    Reason.MEMORY_PRESSURE: (
+        "The node is short of memory: the full tier gave its memory back and the small tier answers.",
+        "Stop what else runs on this machine, or give it more memory.",
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +72,21 @@ class Answerer:
     def pressure(self) -> Reason | None:
         """Why FULL rests on this node; null when it does not."""
         return self._pressure.reason
+
+    def findings(self) -> tuple[Finding, ...]:
+        """What a person should know: heat or lack of memory keeps the best tier at rest."""
+        sentence = _PRESSURES.get(self._pressure.reason) if self._pressure.reason else None
+        if sentence is None:
+            return ()
+        return (
+            Finding(
+                name=f"tier-rests-{self._pressure.reason}",
+                severity=Severity.WARNING,
+                sentence=sentence[0],
+                next_step=sentence[1],
+                component="answer",
+            ),
+        )
 
     def step(self, active: Sequence[tuple[Serving, EngineSet]]) -> None:
         """Compare the best available tier of every active package with a moment ago; never blocks."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -11,13 +9,15 @@ import msgspec
 from holdfast.errors import HoldfastError
 from holdfast.finding import Finding, Severity
 from holdfast.record import Draft
+from holdfast.watch.alerts import AlertLimits, Alerts
+from holdfast.watch.probes import Probes, resident_bytes
 
 if TYPE_CHECKING:
     from holdfast.node.node import Node
 
 __all__ = ["Senses"]
 
-_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+_ALERT_FILE = "alerts.json"
 
 
 class Senses:
@@ -25,6 +25,9 @@ class Senses:
 
     def __init__(self, node: Node) -> None:
         self._node = node
+        directory = node.state.directory
+        self._probes = Probes(node.state.clock, directory)
+        self._alerts = Alerts(node.state.clock, node.measures, AlertLimits(file=directory / _ALERT_FILE))
         self.disk_free_bytes = 0
         self.resident_bytes = 0
 
@@ -36,7 +39,7 @@ class Senses:
         node.take_new_rules()
         self._record_package_events()
         self._measure()
-        self._expose_alerts()
+        self._alerts.hold(self.findings())
         node.log.flush()
 
     def stop(self) -> None:
@@ -47,7 +50,7 @@ class Senses:
     def findings(self) -> tuple[Finding, ...]:
         """What every component wants a person to know, worst first."""
         node = self._node
-        found = [*node.state.journal.findings(), *node.state.store.findings()]
+        found = [*node.state.journal.findings(), *node.state.store.findings(), *node.answerer.findings()]
         if node.rules_watch is not None:
             found += node.rules_watch.findings()
         for pool in node.pools():
@@ -57,16 +60,17 @@ class Senses:
 
     def _measure(self) -> None:
         node = self._node
-        self.disk_free_bytes = shutil.disk_usage(node.state.directory).free
-        self.resident_bytes = _own_resident_bytes()
+        signals = self._probes.signals()
+        node.answerer.sense(signals)
+        for signal in signals:
+            if signal.kind == "temperature_c":
+                node.measures.set("temperature_celsius", value=signal.value)
+        self.disk_free_bytes = self._probes.disk_free_bytes()
+        self.resident_bytes = resident_bytes()
         node.measures.set("disk_free_bytes", value=float(self.disk_free_bytes))
         node.measures.set("resident_bytes", "node", value=float(self.resident_bytes))
         waiting = float(node.state.database.waiting())
         node.measures.set("queue_jobs", "ledger", "waiting", value=waiting)
-
-    def _expose_alerts(self) -> None:
-        raised: dict[tuple[str, ...], float] = {(one.name, one.severity.value): 1.0 for one in self.findings()}
-        self._node.measures.replace("alerts_active", raised)
 
     def _record_package_events(self) -> None:
         for event in self._node.state.store.events():
@@ -76,8 +80,3 @@ class Senses:
             except HoldfastError as error:
                 # The store keeps its own history; a full ledger must not stop the senses.
                 self._node.log.failure("package-event-not-recorded", detail=str(error))
-
-
-def _own_resident_bytes() -> int:
-    with open("/proc/self/statm", "rb") as file:  # noqa: PTH123  # every second, for years: no Path object needed
-        return int(file.read().split()[1]) * _PAGE_BYTES

@@ -157,7 +157,7 @@ class WorkerPool:
                     self._apply(keeper, event)
             self._queue.sweep()
             self._end_stuck()
-            self._measures.set("resident_bytes", f"worker:{self._package}", value=float(self.resident_bytes))
+            self._expose()
 
     def events(self) -> tuple[WorkerEvent, ...]:
         """What happened to the workers since the last call, oldest first."""
@@ -184,6 +184,12 @@ class WorkerPool:
                 keeper.child.step(self._clock.monotonic_s())
             self._queue.explain(Reason.NOT_READY)
         self._model.close()
+
+    def _expose(self) -> None:
+        worker = f"worker:{self._package}"
+        self._measures.set("resident_bytes", worker, value=float(self.resident_bytes))
+        self._measures.set("queue_jobs", worker, "running", value=float(self._queue.running))
+        self._measures.set("queue_jobs", worker, "waiting", value=float(self._queue.waiting))
 
     def _demand(self) -> None:
         self._asked_at_s = self._clock.monotonic_s()
