@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from holdfast.store.archive import archive_bytes, header, padding, write_members
+from holdfast.store.archive import header, padding, write_members
 from holdfast.store.layout import PackageRefused, is_path
 from holdfast.store.package import open_package, write_package
 
@@ -74,11 +74,6 @@ def test_a_header_is_what_the_standard_library_writes(path: str, size: int) -> N
 def test_padding_fills_whole_blocks(size: int) -> None:
     assert (size + len(padding(size))) % 512 == 0
     assert len(padding(size)) < 512
-
-
-def test_the_length_of_an_archive_is_known_beforehand(archive: Path) -> None:
-    with open_package(archive) as opened:
-        assert archive.stat().st_size == archive_bytes(len(opened.manifest_bytes), opened.manifest.files)
 
 
 def test_something_else_than_a_package_is_refused_in_words(tmp_path: Path) -> None:

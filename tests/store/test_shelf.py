@@ -139,6 +139,15 @@ def test_installing_a_mended_version_clears_the_alert(two: Store, put: Put, make
     assert two.findings() == ()
 
 
+def test_activating_what_answers_accepts_the_fall_back(two: Store) -> None:
+    flip(graph_of(two, "1.1.0"))
+    two.load(NAME, admit=admit)
+    assert f"holdfast package activate {NAME}@1.0.0" in two.findings()[0].next_step
+    activate(two, f"{NAME}@1.0.0", admit=admit)
+    assert two.findings() == ()
+    assert two.load(NAME, admit=admit).fallen_from is None
+
+
 def test_a_damaged_version_cannot_be_activated(two: Store) -> None:
     flip(graph_of(two, "1.0.0"))
     with pytest.raises(BlobDamaged, match="install the package again"):

@@ -20,10 +20,10 @@ from holdfast.store.layout import (
     PackageRefused,
 )
 
-__all__ = ["TRAILER", "ArchiveShape", "archive_bytes", "header", "padding", "write_members"]
+__all__ = ["ArchiveShape", "header", "padding", "write_members"]
 
 _BLOCK = 512
-TRAILER = bytes(2 * _BLOCK)
+_TRAILER = bytes(2 * _BLOCK)
 _DIGEST_BYTES = 72
 _SIZE = slice(124, 136)
 _KINDS = {
@@ -66,19 +66,13 @@ def padding(size_bytes: int) -> bytes:
     return bytes(-size_bytes % _BLOCK)
 
 
-def archive_bytes(manifest_bytes: int, files: Iterable[FileEntry]) -> int:
-    """Return the length of the whole archive."""
-    sizes = [manifest_bytes, _DIGEST_BYTES, *(entry.size_bytes for entry in files)]
-    return sum(_BLOCK + size + -size % _BLOCK for size in sizes) + len(TRAILER)
-
-
 def write_members(members: Iterable[tuple[str, bytes]], write: Callable[[bytes], object]) -> None:
     """Write `members`, (path, content) in order, one at a time, and the end of the archive."""
     for path, content in members:
         write(header(path, len(content)))
         write(content)
         write(padding(len(content)))
-    write(TRAILER)
+    write(_TRAILER)
 
 
 class ArchiveShape:
@@ -121,11 +115,11 @@ class ArchiveShape:
         for entry in files:
             self._offsets[entry.path] = offset + _BLOCK
             offset = self._member(entry.path, entry.size_bytes, offset)
-        if self._exactly(offset, len(TRAILER), "the end") != TRAILER:
+        if self._exactly(offset, len(_TRAILER), "the end") != _TRAILER:
             raise PackageDamaged(self._where, f"end of the archive at {offset}", expected="zeros", found="other bytes")
-        if os.pread(self._fd, 1, offset + len(TRAILER)):
+        if os.pread(self._fd, 1, offset + len(_TRAILER)):
             raise PackageDamaged(
-                self._where, "length", expected=f"{offset + len(TRAILER)} bytes", found=f"{os.fstat(self._fd).st_size}"
+                self._where, "length", expected=f"{offset + len(_TRAILER)} bytes", found=f"{os.fstat(self._fd).st_size}"
             )
 
     def read(self, entry: FileEntry) -> bytes:

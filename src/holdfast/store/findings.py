@@ -16,13 +16,14 @@ def package_bad(name: str, slots: Slots) -> Finding:
     bad, heir = slots.by_digest(slots.fallen_from), slots.by_digest(slots.active)
     instead = f"{name} {heir.version}" if heir else "the built-in rules"
     reason = mark.sentence if mark else "it was marked bad"
+    unhealthy = mark is not None and mark.kind == "unhealthy"
+    mend = f"Install another version of {name}" if unhealthy else f"Check the disk and install {name} again"
+    keep = f", or keep what answers with 'holdfast package activate {name}@{heir.version}'" if heir else ""
     return Finding(
-        name="package-unhealthy" if mark and mark.kind == "unhealthy" else "package-unverified",
+        name="package-unhealthy" if unhealthy else "package-unverified",
         severity=Severity.CRITICAL,
         sentence=f"{name} {bad.version if bad else slots.fallen_from} is not served, {instead} answers: {reason}",
-        next_step=f"Install {name} again with 'holdfast package install'; check the disk."
-        if not mark or mark.kind == "damaged"
-        else f"Install another version of {name}, or keep what answers with 'holdfast package rollback {name}'.",
+        next_step=f"{mend}{keep}.",
         component=_COMPONENT,
     )
 
