@@ -106,6 +106,9 @@ def _remember(config: Path | None, data: Path | None) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit code; every error is one line on stderr."""
+    # Read when numpy is loaded: a ticket's small products on two threads cost seven times the CPU, and their last bits
+    # would depend on the number of cores.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         result = _group().main(arguments, prog_name="holdfast", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
