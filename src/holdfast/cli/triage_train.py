@@ -14,7 +14,7 @@ from holdfast.workbench.plan import Inputs, TrainingPlan
 from holdfast.workbench.planning import HoldOut
 from holdfast.workbench.progress import watched
 from holdfast.workbench.report_text import as_text
-from holdfast.workbench.training_run import Finished, run, write
+from holdfast.workbench.training_run import Finished, run, step_weights, write
 from holdfast.workbench.weights import PUBLIC_PACKAGE, fetch_public_weights
 from holdfast.workbench.written import ReportFiles, require_free
 
@@ -70,7 +70,7 @@ def train(context: click.Context, /, **_options: object) -> None:
     require_free(out)
     plan, inputs = gather(tickets.paths, tickets.columns(), _wishes(context, tickets))
     _say_assumptions(plan, inputs)
-    with watched(sys.stderr) as told:
+    with watched(sys.stderr, step_weights(plan)) as told:
         finished = run(plan, inputs, told=told)
     files = write(finished, out, reports=out.with_name(out.name + ".report"))
     if context.params["as_json"]:

@@ -12,7 +12,16 @@ from holdfast.workbench.columns import Columns
 from holdfast.workbench.splits import SPLITS, Split
 from holdfast.workbench.tickets import Reading, read
 
-__all__ = ["BUNDLED", "DATA_DIR", "BundledDamaged", "BundledHead", "BundledSet", "load_head"]
+__all__ = [
+    "BACKGROUND",
+    "BUNDLED",
+    "DATA_DIR",
+    "BundledDamaged",
+    "BundledHead",
+    "BundledSet",
+    "load_head",
+    "read_bundled",
+]
 
 DATA_DIR = Path(__file__).resolve().parents[3] / "data"
 """Of the checkout; an installed wheel carries no tickets."""
@@ -58,6 +67,17 @@ BUNDLED: Mapping[str, BundledSet] = {
 """Head of the reference package -> the set it learns from."""
 
 
+BACKGROUND = BundledSet(
+    head="priority",
+    file="nasa_pits_A-E.csv.gz",
+    columns=Columns(id="id", title="title", body="body", group="project", labels={"priority": "severity"}),
+    split="group",
+    source="NASA PITS",
+    licence="US Government work",
+)
+"""Issue reports that no head learns from: the gates tell their heads' own kinds of text from them."""
+
+
 @dataclass(frozen=True, slots=True)
 class BundledHead:
     """The tickets of one head, and which of them are never learnt from."""
@@ -74,11 +94,16 @@ def load_head(head: str, *, directory: Path = DATA_DIR, seed: int = 0) -> Bundle
     Raises BundledDamaged, UnreadableTickets.
     """
     origin = BUNDLED[head]
+    reading = read_bundled(origin, directory=directory)
+    split = SPLITS[origin.split](reading.tickets, share=_HELD_SHARE, seed=seed)
+    return BundledHead(origin, directory / origin.file, reading, split)
+
+
+def read_bundled(origin: BundledSet, *, directory: Path = DATA_DIR) -> Reading:
+    """Check and read one bundled set. Raises BundledDamaged, UnreadableTickets."""
     path = directory / origin.file
     _check(path, directory / _SUMS)
-    reading = read([path], origin.columns)
-    split = SPLITS[origin.split](reading.tickets, share=_HELD_SHARE, seed=seed)
-    return BundledHead(origin, path, reading, split)
+    return read([path], origin.columns)
 
 
 def _check(path: Path, sums: Path) -> None:

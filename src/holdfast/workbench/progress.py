@@ -12,9 +12,6 @@ __all__ = ["LineProgress", "Progress", "TerminalProgress", "Told", "Watcher", "r
 Told = Callable[[str, int, int], None]
 """Told (what, done, total) now and then by long work."""
 
-# CPU seconds of each step of training per 10,000 tickets on two cores, measured on the reference package; they only
-# shape the estimate of the time left.
-_STEP_WEIGHTS: Mapping[str, float] = {}
 _BAR_CELLS = 28
 _REDRAW_S = 0.2
 _MIN_SHARE_FOR_ESTIMATE = 0.03  # before, the estimate would jump about
@@ -149,10 +146,10 @@ class LineProgress:
 
 
 @contextmanager
-def watched(out: TextIO) -> Iterator[Told]:
-    """Show training on `out`: a bar on a terminal, a line per step elsewhere."""
+def watched(out: TextIO, weights: Mapping[str, float]) -> Iterator[Told]:
+    """Show work on `out`: a bar on a terminal, a line per step elsewhere. `weights`: step -> its relative cost."""
     kind = TerminalProgress if out.isatty() else LineProgress
-    progress = kind(out, weights=_STEP_WEIGHTS)
+    progress = kind(out, weights=weights)
     try:
         yield Watcher(progress).told
     finally:
