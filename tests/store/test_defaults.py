@@ -36,5 +36,5 @@ def test_an_override_inside_its_bounds_wins(name: str, value: float | bool | str
 def test_any_other_override_is_refused_naming_the_key(name: str, value: float | bool | str, expected: str) -> None:
     with pytest.raises(InvalidOverride, match=expected) as refusal:
         effective_defaults(MANIFEST, {name: value})
-    assert refusal.value.field == f"packages.triage-test.{name}"
+    assert refusal.value.field == f"packages.triage-test.overrides.{name}"
     assert str(refusal.value).startswith(refusal.value.field)

@@ -14,7 +14,7 @@ _WORDS = {float: "a number", bool: "true or false", str: "a string"}
 
 
 class InvalidOverride(InvalidInput):
-    """An override that the package does not allow. `field`: the key `packages.<name>.<default>`."""
+    """An override that the package does not allow. `field`: the key `packages.<name>.overrides.<default>`."""
 
     def __init__(self, key: str, *, expected: str, found: object) -> None:
         super().__init__(f"{key}: expected {expected}, found {found!r}", field=key)
@@ -27,7 +27,7 @@ def effective_defaults(manifest: Manifest, overrides: Mapping[str, Value]) -> di
     """
     values: dict[str, Value] = {name: default.value for name, default in manifest.defaults.items()}
     for name, value in overrides.items():
-        key = f"packages.{manifest.name}.{name}"
+        key = f"packages.{manifest.name}.overrides.{name}"
         default = manifest.defaults.get(name)
         if default is None:
             known = ", ".join(sorted(manifest.defaults)) or "nothing: the package declares none"
