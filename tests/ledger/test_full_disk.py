@@ -6,10 +6,12 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import apsw
 import pytest
 
+from holdfast.database import DatabaseBusy, DatabaseLimits
 from holdfast.errors import Unavailable
 from holdfast.ledger.journal import LedgerFull, LedgerLimits
 from holdfast.ledger.reserve import Mode, ReserveLimits
@@ -167,6 +169,27 @@ def test_best_effort_answers_with_recorded_false_instead(
     failing.failure = apsw.IOError
     assert desk.journal.append(draft(1)) == Recorded(recorded=False, sequence=None)
     assert [one.recorded for one in desk.journal.append_many([draft(2)] * 3)] == [False] * 3
+
+
+@pytest.mark.parametrize("audit", ["required", "best-effort"])
+def test_an_overloaded_disk_is_a_refusal_or_an_unrecorded_answer(
+    open_desk: OpenDesk, tmp_path: Path, audit: Literal["required", "best-effort"]
+) -> None:
+    patience = DatabaseLimits(commit_timeout_s=0.05)
+    desk = open_desk(limits=limits_at(tmp_path, audit=audit), database_limits=patience)
+    desk.journal.append(draft(1))
+    free = threading.Event()
+    desk.database.submit(lambda _: free.wait(10))
+    answers = [_recorded(desk) for _ in range(2)]
+    free.set()
+    assert answers == [None if audit == "required" else False] * 2
+
+
+def _recorded(desk: Desk) -> bool | None:
+    try:
+        return desk.journal.append(draft(2)).recorded
+    except DatabaseBusy:
+        return None
 
 
 def test_one_failed_write_costs_one_payload_and_no_entry(open_desk: OpenDesk, failing: FailingVFS) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -148,6 +149,31 @@ def test_the_keys_of_an_erased_subject_are_nowhere_in_the_files(desk: Desk) -> N
     assert len(gone) == 86
     assert all(key in full for key in gone)
     assert not [key for key in gone if key in raw]
+
+
+def test_an_erasure_that_a_reader_held_up_is_finished_by_the_next_step(desk: Desk) -> None:
+    desk.journal.append(draft(1, subject="person"))
+    ((_, key),) = desk.database.read(_keys_of_decisions)
+
+    def erase_while_reading(transaction: Transaction) -> bool:
+        transaction.row("SELECT count(*) FROM entries")
+        return desk.journal.erase("person").purged
+
+    assert not desk.database.read(erase_while_reading)
+    assert key in _raw(desk.directory)
+    desk.journal.step()
+    assert key not in _raw(desk.directory)
+
+
+def test_an_erasure_before_a_crash_is_finished_after_the_restart(desk: Desk, open_desk: OpenDesk) -> None:
+    desk.journal.append(draft(1, subject="person"))
+    ((_, key),) = desk.database.read(_keys_of_decisions)
+    desk.database.read(lambda t: (t.row("SELECT count(*) FROM entries"), desk.journal.erase("person")))
+    crashed = shutil.copytree(desk.directory, desk.directory / "crashed", ignore=shutil.ignore_patterns("crashed"))
+    assert key in _raw(crashed)
+    restarted = open_desk(crashed)
+    restarted.journal.step()
+    assert key not in _raw(crashed)
 
 
 def test_the_key_of_an_erased_day_is_nowhere_in_the_files(desk: Desk) -> None:

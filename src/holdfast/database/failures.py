@@ -68,6 +68,9 @@ def translated(error: Exception, path: Path) -> HoldfastError:
 
 
 def free_bytes(directory: Path) -> int:
-    """Bytes a process without privileges may still write under `directory`."""
-    state = os.statvfs(directory)
+    """Bytes a process without privileges may still write under `directory`; 0 when the file system cannot say."""
+    try:
+        state = os.statvfs(directory)
+    except OSError:
+        return 0
     return state.f_bavail * state.f_frsize

@@ -22,7 +22,7 @@ class DatabaseLimits:
     waiting_units: int = 4096
     group_units: int = 512
     """Most units behind one fsync; more would make the first of them wait for the last."""
-    commit_timeout_s: float = 30.0
+    commit_timeout_s: float = 10.0
     readers: int = 4
     reader_timeout_s: float = 10.0
     checkpoint_pages: int = 1000

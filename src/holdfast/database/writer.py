@@ -132,7 +132,7 @@ class Writer:
                 self._run_unit(connection, ticket, alone=len(group) == 1)
             if connection.in_transaction:
                 connection.execute("COMMIT")
-        except (apsw.Error, HoldfastError) as error:
+        except (apsw.Error, HoldfastError, OSError) as error:
             self._fail_group(group, error)
         self._measures.observe("ledger_commit_seconds", value=time.monotonic() - started_s)
 

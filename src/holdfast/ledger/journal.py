@@ -14,7 +14,15 @@ from typing import Literal, Protocol
 import msgspec
 
 from holdfast.clock import Clock
-from holdfast.database import Database, DiskFailed, DiskFull, Transaction
+from holdfast.database import (
+    CommitUncertain,
+    Database,
+    DatabaseBusy,
+    DatabaseDamaged,
+    DiskFailed,
+    DiskFull,
+    Transaction,
+)
 from holdfast.digest import canonical
 from holdfast.errors import Refused, Unavailable
 from holdfast.finding import Finding
@@ -283,6 +291,10 @@ class Journal:
                 return self._commit(drafts, use, extra=extra, with_payloads=mode is Mode.OK)
             except (DiskFull, DiskFailed) as error:
                 self._reserve.refused(error, turn=turn)
+            except (CommitUncertain, DatabaseBusy, DatabaseDamaged):
+                if self._limits.audit == "best-effort":
+                    return None
+                raise
         if self._limits.audit == "best-effort":
             return None
         raise LedgerFull(
