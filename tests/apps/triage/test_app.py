@@ -14,6 +14,7 @@ from holdfast.apps.triage.ticket import Attachment, InvalidTicket, Ticket
 from holdfast.inference import Domain
 from holdfast.ledger.journal import KeyReused
 from holdfast.ledger.query import Query
+from holdfast.ledger.reserve import Mode
 from holdfast.tier import Tier
 
 
@@ -124,3 +125,13 @@ def test_decision_ids_sort_by_time(office) -> None:
         office.desk.clock.wall += timedelta(milliseconds=2)
     assert ids == sorted(ids)
     assert all(len(one) == 30 for one in ids)
+
+
+def test_best_effort_decides_without_the_ledger_and_keeps_the_policy_once_it_is_back(open_office, monkeypatch) -> None:
+    office = open_office()
+    monkeypatch.setattr(type(office.desk.journal), "mode", property(lambda _: Mode.FULL))
+    monkeypatch.setattr(office.desk.journal, "_append", lambda *_, **__: None)
+    assert office.score().decision.recorded is False
+    monkeypatch.undo()
+    assert office.score().decision.recorded is True
+    assert kinds(office).count("triage-policy") == 1

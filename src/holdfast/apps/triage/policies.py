@@ -14,6 +14,7 @@ from holdfast.clock import Clock
 from holdfast.digest import Digest, digest_value
 from holdfast.errors import Unavailable
 from holdfast.ledger.journal import Journal
+from holdfast.ledger.reserve import Mode
 from holdfast.record import Draft
 
 __all__ = ["PolicyGone", "PolicyShelf"]
@@ -83,9 +84,10 @@ class PolicyShelf:
                 vocabulary=policy.matcher.digest,
             )
             current = _InForce(policy, lens, digest_value(record), record, None)
-        if not current.is_kept(now_s):
-            self._journal.append(Draft(kind=POLICY, payload=pack(current.record), reference=_reference(current.digest)))
-            current = _InForce(policy, lens, current.digest, current.record, now_s)
+        if not current.is_kept(now_s) and self._journal.mode is Mode.OK:  # else its payload would not be kept
+            draft = Draft(kind=POLICY, payload=pack(current.record), reference=_reference(current.digest))
+            if self._journal.append(draft).recorded:
+                current = _InForce(policy, lens, current.digest, current.record, now_s)
         self._current = current
         return current.digest
 
