@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -15,8 +16,9 @@ import numpy as np
 import psutil
 import pytest
 
+from holdfast.runtime import child
 from holdfast.runtime.engine import InvalidTokens, TierUnavailable
-from holdfast.runtime.frames import MAX_TEXT_CHARS
+from holdfast.runtime.frames import MAX_TEXT_CHARS, Ping
 from holdfast.tier import Reason
 from tests.runtime import tiny
 from tests.runtime.tiny import supervised, until
@@ -94,7 +96,7 @@ def test_who_would_wait_too_long_is_turned_away_before_the_deadline() -> None:
         house.until_ready()
         with ThreadPoolExecutor(8) as callers:
             started_s = time.monotonic()
-            calls = [callers.submit(house.ask, "slumber slumber slumber slumber") for _ in range(8)]
+            calls = [callers.submit(house.ask, "slumber slumber") for _ in range(8)]
             reasons = [call.exception().reason for call in calls if call.exception()]
     assert set(reasons) == {Reason.OVERLOADED}
     assert len(reasons) == 5  # one runs, two wait
@@ -234,6 +236,50 @@ def test_no_worker_outlives_a_node_that_is_killed(stopped) -> None:
         parent.wait()
         parent.stdout.close()
     until(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE, 5.0)
+
+
+def test_a_signal_that_is_meant_for_the_node_leaves_the_worker_serving() -> None:
+    with supervised() as house:
+        house.until_ready()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            os.kill(house.pool.pids[0], number)
+        time.sleep(0.1)
+        assert len(house.ask("hello")) == 1
+        assert ends(house) == []
+
+
+def test_known_vectors_longer_than_a_socket_holds_reach_the_worker() -> None:
+    many = b"\n".join([tiny.known_vectors("server down")] * 3000)
+    assert len(many) > 500_000
+    with supervised(tiny.sealed({"tiny/vectors.jsonl": many})) as house:
+        house.until_ready()
+        assert ends(house) == []
+
+
+def test_a_machine_that_cannot_start_a_process_is_tried_again(monkeypatch) -> None:
+    failures = [OSError(errno.ENOMEM, "no memory"), OSError(errno.EAGAIN, "no process")]
+    start = child._spawn
+
+    def spawn(*arguments):
+        if failures:
+            raise failures.pop()
+        return start(*arguments)
+
+    monkeypatch.setattr(child, "_spawn", spawn)
+    with supervised() as house:
+        house.until_ready()
+        assert ends(house) == [Reason.CRASHED, Reason.CRASHED]
+
+
+def test_a_worker_that_gave_up_a_lane_is_replaced() -> None:
+    with supervised(lanes=1) as house:
+        house.until_ready()
+        (pid,) = house.pool.pids
+        (lane,) = house.pool._keepers[0].child.lanes
+        lane._wire.send(Ping(1), deadline_s=tiny.clock.monotonic_s() + 1)
+        assert refusal(house, "hello") is Reason.CRASHED
+        until(lambda: house.pool.ready and house.pool.pids[0] != pid)
+        assert ends(house) == [Reason.CRASHED]
 
 
 def test_stepping_never_waits() -> None:

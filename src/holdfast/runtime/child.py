@@ -26,7 +26,7 @@ __all__ = ["NEXT", "Child", "ChildState", "End"]
 _PING_EVERY_S = 1.0
 _LONGEST_STEP_S = 0.25  # a node that was itself kept waiting does not count that time against its workers
 _DATA_HEADROOM_BYTES = 128 << 20  # RLIMIT_DATA counts what is reserved, stacks included; the cap counts what is touched
-_SEND_WAIT_S = 0.05
+_CLOSED_S = 0.2  # a lane that closed means a worker that is ending, or one that talks nonsense: then it is ended
 _EXIT_REASONS = {EXIT_OUT_OF_MEMORY: Reason.OUT_OF_MEMORY, EXIT_UNFIT: Reason.UNVERIFIED}
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _STAT_BYTES = 4096
@@ -81,7 +81,7 @@ class Child:
         self._control: Wire | None = None
         self._why: tuple[Reason, str] | None = None
         self._since_s = self._stepped_s = self._pinged_s = 0.0
-        self._silent_s = self._stopped_s = 0.0
+        self._silent_s = self._stopped_s = self._closed_s = 0.0
         self._ready_at_s: float | None = None
         self._pings = self._pongs = 0
 
@@ -95,7 +95,7 @@ class Child:
         self._enter(ChildState.STARTING, now_s)
         self._why = self.ready = self._ready_at_s = None
         self.serving = False
-        self._silent_s = self._stopped_s = 0.0
+        self._silent_s = self._stopped_s = self._closed_s = 0.0
         self._pings = self._pongs = 0
         pairs = [socket.socketpair() for _ in range(1 + self._limits.lane_count)]
         self._control, *lanes = (Wire(ours, self._clock) for ours, _ in pairs)
@@ -103,7 +103,8 @@ class Child:
         fds = [theirs.fileno() for _, theirs in pairs]
         try:
             self._popen = _spawn(fds[0], (*fds, self._model.graph.fd, self._model.tokenizer.fd))
-            self._control.send(self._load(tuple(fds[1:]), check=check), deadline_s=now_s + _SEND_WAIT_S)
+            with contextlib.suppress(WireLate):  # what did not fit is sent by the next steps
+                self._control.send(self._load(tuple(fds[1:]), check=check), deadline_s=-1.0)
         finally:
             for _, theirs in pairs:
                 theirs.close()
@@ -148,7 +149,8 @@ class Child:
     def wait(self, timeout_s: float) -> None:
         """Wait until the process is gone; only for closing."""
         if self._popen is not None:
-            self._popen.wait(timeout_s)
+            with contextlib.suppress(subprocess.TimeoutExpired):  # stuck in the kernel; it cannot be waited for
+                self._popen.wait(timeout_s)
 
     def _load(self, lane_fds: tuple[int, ...], *, check: bool) -> Load:
         spec, limits = self._model.spec, self._limits
@@ -168,6 +170,9 @@ class Child:
 
     def _listen(self, now_s: float) -> None:
         with contextlib.suppress(WireClosed):  # it is ending: the next step finds its exit code
+            if self._control is not None:
+                with contextlib.suppress(WireLate):
+                    self._control.flush(deadline_s=-1.0)
             while self._control is not None and (frame := self._control.poll()) is not None:
                 self._hear(frame, now_s)
 
@@ -189,8 +194,11 @@ class Child:
         limits = self._limits
         state, self.resident_bytes = _stat(self.pid)
         self._stopped_s = self._stopped_s + elapsed_s if state in "Tt" else 0.0
+        self._closed_s += elapsed_s if any(lane.closed for lane in self.lanes) else 0.0
         if self._stopped_s >= limits.stopped_s:
             self.end(Reason.TIMED_OUT, "it was stopped")
+        elif self._closed_s >= _CLOSED_S:
+            self.end(Reason.CRASHED, "it closed a lane")
         elif self.resident_bytes > limits.memory_cap_bytes:
             held, cap = self.resident_bytes >> 20, limits.memory_cap_bytes >> 20
             self.end(Reason.OUT_OF_MEMORY, f"it holds {held} MiB, its cap is {cap} MiB")

@@ -20,6 +20,7 @@ __all__ = ["SealedFile", "SealedModel", "UnverifiedModel", "seal", "seal_model"]
 
 _SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
 _CHUNK_BYTES = 1 << 20
+_MAX_VECTORS_BYTES = 8 << 20  # they travel to the worker in one frame
 
 
 class UnverifiedModel(Refused):
@@ -86,6 +87,9 @@ def seal_model(manifest: Manifest, variant: Variant, files: Mapping[str, bytes])
     if variant.encoder is None:
         raise UnverifiedModel(f"variant {variant.name!r} of {manifest.name}: expected an encoder, found none")
     listed = {entry.path: entry.sha256 for entry in manifest.files}
+    vectors = files.get(variant.vectors, b"") if variant.vectors else b""
+    if len(vectors) > _MAX_VECTORS_BYTES:
+        raise UnverifiedModel(f"{variant.vectors}: expected at most {_MAX_VECTORS_BYTES} bytes, found {len(vectors)}")
     graph, tokenizer = (
         _seal_listed(path, files, listed) for path in (variant.encoder.graph, variant.encoder.tokenizer)
     )
@@ -94,7 +98,7 @@ def seal_model(manifest: Manifest, variant: Variant, files: Mapping[str, bytes])
         graph=graph,
         tokenizer=tokenizer,
         spec=variant.encoder,
-        vectors=files[variant.vectors] if variant.vectors else b"",
+        vectors=bytes(vectors),
         minimum_cosine=variant.minimum_cosine,
     )
 

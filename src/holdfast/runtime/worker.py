@@ -40,6 +40,11 @@ def main() -> NoReturn:
     """Serve until the node closes the control socket; never returns."""
     control_fd, parent_pid = (int(argument) for argument in sys.argv[1:3])
     _die_with_parent(parent_pid)
+    for number in (
+        signal.SIGINT,
+        signal.SIGTERM,
+    ):  # Ctrl-C and systemd tell every process: the node drains, then we end
+        signal.signal(number, signal.SIG_IGN)
     clock = SystemClock(floor_at=datetime(1970, 1, 1, tzinfo=UTC))
     control = Wire(socket.socket(fileno=control_fd), clock)
     try:
@@ -111,15 +116,11 @@ def _stand_by(control: Wire, clock: Clock) -> None:
 
 
 def _serve(lane: Wire, encoder: OnnxEncoder, clock: Clock) -> None:
-    """Answer one lane, one request after the other."""
-    while True:
-        try:
-            ask = lane.receive(deadline_s=math.inf)
-            if not isinstance(ask, Ask):
-                return
+    """Answer one lane, one request after the other; close it when what comes is no request."""
+    with contextlib.suppress(WireClosed, WireLate):
+        while isinstance(ask := lane.receive(deadline_s=math.inf), Ask):
             lane.send(_reply(ask, encoder, clock), deadline_s=clock.monotonic_s() + _SEND_WAIT_S)
-        except (WireClosed, WireLate):
-            return
+    lane.close()
 
 
 def _reply(ask: Ask, encoder: OnnxEncoder, clock: Clock) -> Reply:
