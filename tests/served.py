@@ -112,6 +112,22 @@ class Served:
 Start = Callable[..., Served]
 
 
+def eventually(condition: Callable[[], object], *, within_s: float = 5.0) -> bool:
+    """Whether `condition` comes true in time."""
+    end = time.monotonic() + within_s
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def busy_slots(node: Served) -> int:
+    """Requests the answering limiter works on."""
+    queues = node.ask("GET", "/v1/node/queue").json()["queues"]
+    return next(one["waiting"] for one in queues if one["queue"] == "answering")
+
+
 def starting(directory: Path) -> Iterator[Start]:
     """For a fixture: yields what starts nodes, and stops them all when the test has ended."""
     started: list[Served] = []

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ..served import Served, Start, starting
+from tests.served import Served, Start, starting
 
 
 @pytest.fixture(scope="session")

@@ -7,8 +7,9 @@ import time
 
 import pytest
 
-from ..served import JSON, TICKET, Served
+from tests.served import JSON, TICKET, Served
 
+HEAD = b"POST /v1/triage/score HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 DEEP = b"[" * 1_000_000
 DEEP_INSIDE = b'{"id":"x","title":"t","metadata":{"a":' + b"[" * 1_000_000
 DEEP_BUT_WHOLE = b'{"id":"x","title":"t","metadata":{"a":' + b"[" * 500_000 + b"]" * 500_000 + b"}}"
@@ -79,7 +80,9 @@ def test_a_problem_says_what_where_and_which_request(node: Served) -> None:
     assert problem["request_id"] == answer.headers["x-request-id"] == "abc-1"
 
 
-@pytest.mark.parametrize("text", ["\\ud800", "\\u0000", "😀 ünïcödé", "a" * 200_000], ids=["surrogate", "nul", "emoji", "long"])
+@pytest.mark.parametrize(
+    "text", ["\\ud800", "\\u0000", "😀 ünïcödé", "a" * 200_000], ids=["surrogate", "nul", "emoji", "long"]
+)
 def test_odd_text_is_scored_or_refused_but_never_breaks_the_node(node: Served, text: str) -> None:
     body = b'{"id":"odd","title":"' + text.encode() + b'"}'
     assert node.ask("POST", "/v1/triage/score", body, JSON).status in (200, 400, 422)
@@ -101,8 +104,7 @@ def test_a_body_of_twenty_megabytes_is_413_at_once_and_costs_no_memory(node: Ser
     node.post("/v1/triage/score", TICKET)
     before = node.resident_bytes()
     started = time.monotonic()
-    head = f"POST /v1/triage/score HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-    received = node.raw(head.encode() + body[:1000], wait_s=1.0)
+    received = node.raw(HEAD + b"Content-Length: %d\r\n\r\n" % len(body) + body[:1000], wait_s=1.0)
     assert received.startswith(b"HTTP/1.1 413")
     assert node.ask("POST", "/v1/triage/score", body, JSON).status == 413
     assert time.monotonic() - started < 5.0
@@ -110,10 +112,9 @@ def test_a_body_of_twenty_megabytes_is_413_at_once_and_costs_no_memory(node: Ser
 
 
 def test_a_chunked_body_is_cut_off_at_the_limit(node: Served) -> None:
-    head = b"POST /v1/triage/score HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
     chunk = b"10000\r\n" + b"a" * 65536 + b"\r\n"
     before = node.resident_bytes()
-    received = node.raw(head + chunk * 40, wait_s=2.0)
+    received = node.raw(HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + chunk * 40, wait_s=2.0)
     assert received.startswith(b"HTTP/1.1 413")
     assert node.resident_bytes() - before < 8_000_000
 

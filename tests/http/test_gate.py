@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from ..served import JSON, TICKET, Served, Start
+from tests.served import JSON, TICKET, Served, Start
 
 BODY = json.dumps(TICKET).encode()
 
@@ -79,7 +79,9 @@ def test_head_is_get_without_the_body(node: Served) -> None:
     assert head.headers["content-length"] == str(len(get.body))
 
 
-@pytest.mark.parametrize("path", ["/nope", "/v1", "/v1/triage", "//x", "/v1/triage/decisions/", "/%2e%2e/etc", "/livez/x"])
+@pytest.mark.parametrize(
+    "path", ["/nope", "/v1", "/v1/triage", "//x", "/v1/triage/decisions/", "/%2e%2e/etc", "/livez/x"]
+)
 def test_an_unknown_path_is_a_404_problem(node: Served, path: str) -> None:
     answer = node.ask("GET", path)
     assert answer.status in (404, 405) or path == "/v1/triage/decisions/"

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from ..served import JSON, TICKET, Served
+from tests.served import JSON, TICKET, Served
 
 
 def test_a_ticket_is_scored_with_reasons_and_who_answered(node: Served) -> None:
@@ -26,7 +26,7 @@ def test_the_request_id_is_taken_and_found_in_the_decision(node: Served) -> None
     assert answer.headers["x-request-id"] == answer.json()["request_id"] == "trace-7"
 
 
-@pytest.mark.parametrize("given", ["spaces are not", "x" * 200, "quote\"s", ""])
+@pytest.mark.parametrize("given", ["spaces are not", "x" * 200, 'quote"s', ""])
 def test_a_request_id_that_cannot_stand_in_a_log_is_replaced(node: Served, given: str) -> None:
     answer = node.ask("GET", "/livez", headers={"X-Request-Id": given})
     assert answer.status == 200

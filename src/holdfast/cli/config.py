@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from holdfast.cli.invocation import as_json, columns, invocation, print_json
-from holdfast.cli.owner import call
+from holdfast.cli.owner import tell
 from holdfast.settings.loading import effective
 from holdfast.settings.text import toml_value
 
@@ -51,7 +51,7 @@ def show(*, origin: bool, as_json: bool) -> None:
 def reload(*, as_json: bool) -> None:
     """Ask the owner; nothing changes when the new configuration is invalid."""
     invocation().load()
-    result = call("config.reload", {})
+    result = tell("config.reload", {})
     if as_json:
         print_json(result)
         return

@@ -131,8 +131,10 @@ def _failed(error: BaseException) -> int:
         return _say(_click_sentence(error), Exit.USAGE)
     if isinstance(error, OwnerError):
         return _say(str(error), exit_code(error.kinds))
-    if isinstance(error, HoldfastError | OSError):
+    if isinstance(error, HoldfastError):
         return _say(str(error), exit_code(kinds_of(error)))
+    if isinstance(error, OSError):
+        return _say(f"{error.filename or 'input or output'}: {error.strerror or error}", exit_code(kinds_of(error)))
     if os.environ.get("HOLDFAST_TRACEBACK"):
         raise error
     return _say(

@@ -16,7 +16,7 @@ from holdfast.errors import Unavailable
 from holdfast.node.lock import DataDirectoryBusy
 from holdfast.settings.place import data_directory
 
-__all__ = ["NoOwner", "ask", "call"]
+__all__ = ["NoOwner", "ask", "call", "tell"]
 
 _CALL_S = 900.0  # installing measures the package on this machine
 _WAIT_FOR_LOCK_S = 20.0  # another command holds it: commands that change state take turns
@@ -50,11 +50,19 @@ def call(verb: str, arguments: Mapping[str, Any]) -> Any:
 
 def ask(path: str) -> Any:
     """GET `path` from the running node. Raises NoOwner when none runs, OwnerError with what it answered."""
-    directory = _directory()
+    return _exchange(_required(_directory()), "GET", path, None)
+
+
+def tell(verb: str, arguments: Mapping[str, Any]) -> Any:
+    """Have the running node do `verb`: one that means nothing without it. Raises NoOwner, OwnerError."""
+    return _post(_required(_directory()), f"/v1/operator/{verb}", arguments)
+
+
+def _required(directory: Path) -> http.client.HTTPConnection:
     connection = _connect(directory)
     if connection is None:
         raise NoOwner(f"{directory}: expected a running node, found none; start it with `holdfast serve`")
-    return _exchange(connection, "GET", path, None)
+    return connection
 
 
 def _directory() -> Path:

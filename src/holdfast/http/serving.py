@@ -41,14 +41,12 @@ def run(loaded: Loaded, directory: Path, *, reread: Callable[[], Loaded]) -> Non
                 limiters=limiters,
                 seen=(node.measures, log),
             )
-            log.info("listening", pid=os.getpid(), version=__version__, host=host, port=port, directory=str(directory))
-            log.warning("open-access", detail="no users are configured: anybody on this machine may call this node")
             serve(
                 app,
                 (tcp, owner),
                 _server_limits(settings),
                 on_hangup=node.reload_soon,
-                on_ready=lambda: _ready(node),
+                on_ready=lambda: _ready(node, host, port),
             )
             log.info("stopping")
             notify("STOPPING=1")
@@ -57,9 +55,13 @@ def run(loaded: Loaded, directory: Path, *, reread: Callable[[], Loaded]) -> Non
         log.info("stopped")
 
 
-def _ready(node: Node) -> None:
+def _ready(node: Node, host: str, port: int) -> None:
     node.start()
-    notify("READY=1", f"STATUS=answering on {node.loaded.settings.server.host}")
+    node.log.info(
+        "listening", pid=os.getpid(), version=__version__, host=host, port=port, directory=str(node.state.directory)
+    )
+    node.log.warning("open-access", detail="no users are configured: anybody on this machine may call this node")
+    notify("READY=1", f"STATUS=answering on {host}:{port}")
 
 
 def _limiters(settings: Settings) -> dict[str, Limiter]:

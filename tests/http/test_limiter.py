@@ -1,0 +1,59 @@
+"""The bounded crossing from the event loop down to threads."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import pytest
+
+from holdfast.http.limiter import Limiter, NodeBusy
+
+
+def test_a_result_and_an_error_come_back() -> None:
+    async def ask() -> None:
+        limiter = Limiter("test", slots=2, threads=2)
+        assert await limiter.run(lambda value: value * 2, 21) == 42
+        with pytest.raises(ZeroDivisionError):
+            await limiter.run(lambda value: 1 / value, 0)
+        assert limiter.busy == 0
+        limiter.close()
+
+    asyncio.run(ask())
+
+
+def test_one_more_than_the_slots_is_refused_at_once_and_waits_for_nobody() -> None:
+    async def ask() -> None:
+        limiter = Limiter("test", slots=2, threads=2)
+        gate = threading.Event()
+        running = [asyncio.ensure_future(limiter.run(gate.wait, 5)) for _ in range(2)]
+        await asyncio.sleep(0)
+        with pytest.raises(NodeBusy) as refused:
+            await limiter.run(gate.wait, 5)
+        assert refused.value.retry_after_s >= 1
+        gate.set()
+        assert await asyncio.gather(*running) == [True, True]
+        limiter.close()
+
+    asyncio.run(ask())
+
+
+def test_threads_are_made_only_when_needed() -> None:
+    async def ask() -> None:
+        limiter = Limiter("lazy", slots=512, threads=512)
+        for _ in range(20):
+            await limiter.run(str, 1)
+        assert sum(thread.name.startswith("lazy") for thread in threading.enumerate()) == 1
+        limiter.close()
+
+    asyncio.run(ask())
+
+
+def test_many_calls_on_few_threads_all_end() -> None:
+    async def ask() -> None:
+        limiter = Limiter("few", slots=500, threads=3)
+        results = await asyncio.gather(*(limiter.run(str, number) for number in range(500)))
+        assert results == [str(number) for number in range(500)]
+        limiter.close()
+
+    asyncio.run(ask())
