@@ -3,7 +3,8 @@
 A vocabulary is a table of phrases by kind. `alarm`, `breadth` and `urgency` phrases count by themselves; a `state`
 (down, crashed) counts more when a `subject` (database, network) stands near it; `calm` phrases damp the whole;
 `neutral` phrases (drop down) are read and count nothing; a `negator` undoes what follows it in the same clause.
-The value is 1 - Π(1 - wᵢ) over the distinct terms found, so it saturates and never falls when one is added.
+The value is 1 - Π(1 - wᵢ) over the distinct terms found, so it saturates and never falls when one is added; of states
+that say little (error, lost) only the strongest counts.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ _COUNTING = frozenset({"alarm", "breadth", "urgency", "state"})
 _PAIR = 2  # words that choose the candidates among longer phrases
 _NEGATION_REACH = 3  # words after a negator that it can still undo: "not a total outage"
 _SUBJECT_REACH = 7  # words between a subject and its state: "the database in the second rack has been down"
-_PAIR_WEIGHT = 0.55  # of a subject with its state, in place of the state's own weight
+_WEAK = 0.3  # a state below it (error, lost) says little: of several only the strongest counts, long mails hold many
+_WEAK_PAIR, _STRONG_PAIR = 0.4, 0.55  # of a state with its subject, in place of the state's own weight
 _MOST_FINDS = 512  # terms looked at in one text; the value has long saturated, and a hostile text must cost no more
 _SHOWN = 8  # matched terms that are named in an explanation
 
@@ -89,6 +91,7 @@ class KeywordMatcher:
                 self._longer[start] = (*self._longer.get(start, ()), term)
         self._phrase_starts = frozenset(first for first, _ in self._longer)
         self._starts = frozenset(term.words[0] for term in self.terms)
+        self._weak = frozenset(term.name for term in self.terms if term.kind == "state" and term.weight < _WEAK)
         self._telling = frozenset(term.words[0] for term in self.terms if term.kind in _COUNTING)
 
     def read(self, wording: Wording) -> Keywords:
@@ -100,7 +103,7 @@ class KeywordMatcher:
         if not weights:
             return _SILENT
         calm = {term.name: term.weight for _, term in finds if term.kind == "calm"}
-        return _combine(weights, calm)
+        return _combine(weights, calm, weak=self._weak)
 
     def _finds(self, wording: Wording) -> list[_Find]:
         """Every term in order of place, longest first, none overlapping another."""
@@ -138,7 +141,7 @@ def _weigh(finds: list[_Find], tokens: list[str]) -> dict[str, float]:
         name, weight = term.name, term.weight
         subject = _subject_near(finds, index) if term.kind == "state" else None
         if subject is not None:
-            name, weight = f"{subject.name} + {name}", max(weight, _PAIR_WEIGHT)
+            name, weight = f"{subject.name} + {name}", _WEAK_PAIR if weight < _WEAK else _STRONG_PAIR
         weights[name] = max(weight, weights.get(name, 0.0))
     return weights
 
@@ -166,10 +169,11 @@ def _subject_near(finds: list[_Find], index: int) -> Term | None:
     return nearest
 
 
-def _combine(weights: dict[str, float], calm: dict[str, float]) -> Keywords:
-    quiet = 1.0
-    for weight in weights.values():
-        quiet *= 1.0 - weight
+def _combine(weights: dict[str, float], calm: dict[str, float], *, weak: frozenset[str]) -> Keywords:
+    quiet = 1.0 - max((weight for name, weight in weights.items() if name in weak), default=0.0)
+    for name, weight in weights.items():
+        if name not in weak:
+            quiet *= 1.0 - weight
     value = 1.0 - quiet
     for weight in calm.values():
         value *= 1.0 - weight
