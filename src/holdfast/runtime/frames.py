@@ -77,7 +77,8 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag="rea
 
     runtime: str
     load_ms: float
-    lowest_cosine: float
+    lowest_cosine: float | None
+    """Of the known vectors; null when it was not given any."""
 
 
 class Unfit(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag="unfit"):

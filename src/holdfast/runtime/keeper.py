@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from holdfast.runtime.child import Child, ChildState, End
+from holdfast.runtime.frames import Ready
 from holdfast.runtime.lanes import Lane
 from holdfast.runtime.limits import WorkerLimits
 from holdfast.tier import Reason
@@ -63,7 +64,7 @@ class Keeper:
             events.append(self._note(end, pid, now_s))
         if self.child.state is ChildState.READY and not self._announced:
             self._announced = True
-            events.append(WorkerEvent("ready", self.child.pid, now_s))
+            events.append(WorkerEvent("ready", self.child.pid, now_s, sentence=_greeting(self.child.ready)))
         if self.child.state is ChildState.READY and self.child.served_s(now_s) >= self._limits.stable_s:
             self.failures = 0
         if wanted and self.child.state is ChildState.NONE and now_s >= self._start_at_s:
@@ -101,3 +102,10 @@ class Keeper:
         doublings = min(self.failures - 2, 16)
         pause_s = min(self._limits.backoff_first_s * 2.0**doublings, self._limits.backoff_max_s)
         return pause_s * self._rng.uniform(1.0 - _JITTER, 1.0 + _JITTER)
+
+
+def _greeting(ready: Ready | None) -> str:
+    if ready is None:
+        return ""
+    met = "" if ready.lowest_cosine is None else f", lowest cosine of the known vectors {ready.lowest_cosine:.4f}"
+    return f"ready after {ready.load_ms:.0f} ms of loading{met}"

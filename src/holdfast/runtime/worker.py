@@ -82,7 +82,8 @@ def _loaded(load: Load, control: Wire, clock: Clock) -> OnnxEncoder:
             token_budget=load.token_budget,
         )
         encoder.require({"features": load.features_dim, "embedding": load.embedding_dim})
-        lowest = check_vectors(encoder, read_vectors(load.vectors), minimum_cosine=load.minimum_cosine)
+        rows = read_vectors(load.vectors)
+        lowest = check_vectors(encoder, rows, minimum_cosine=load.minimum_cosine) if rows else None
     except UnfitModel as error:
         if _is_allocation(error):
             os._exit(EXIT_OUT_OF_MEMORY)
