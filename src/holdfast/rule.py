@@ -260,6 +260,8 @@ def _in(facts: Facts, field: str, operand: Operand) -> bool:
 def _contains_word(facts: Facts, field: str, operand: Operand) -> bool:
     assert isinstance(operand, tuple)  # noqa: S101 - as above
     wording = facts.wording(field)
+    if wording.words.isdisjoint([phrase[0] for phrase in operand]):
+        return False
     return any(wording.has(phrase) for phrase in operand)
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from holdfast.apps.triage.decision import Contribution
@@ -37,42 +38,32 @@ class Case:
 
 
 def facts_of(case: Case) -> Facts:
-    """Return the case as rules look at it."""
-    ticket, known = case.ticket, case.circumstances
-    deadline = known.deadline_at
-    values: dict[str, Value] = {
-        "id": ticket.id,
-        "title": ticket.title,
-        "description": ticket.description,
-        "text": ticket.text,
-        "created_at": known.created_at,
-        "deadline_at": deadline,
-        "at": case.at,
-        "hours_left": None if deadline is None else (deadline - case.at).total_seconds() / _SECONDS_PER_HOUR,
-        "requester.id": known.requester.id,
-        "requester.role": known.requester.role,
-        "requester.tier": known.requester.tier,
-        "customer_tier": known.customer_tier,
-        "team": known.team,
-        "labels": known.labels,
-        "attachments": tuple(attachment.name for attachment in ticket.attachments[:MAX_ITEMS]),
-        "route": case.route,
-        "score": case.score,
-    }
-    if case.judged is not None:
-        values["stage"] = case.judged.stage.value
-        values["domain"] = case.judged.domain.value
-    for factor in case.factors:
-        values[factor.name] = factor.value
-    facts = Facts(values, at=case.at, open_field=lambda name: _open_value(ticket.metadata, name))
+    """Return the case as rules look at it; a field costs nothing until a rule asks for it."""
+    facts = Facts(_NONE, at=case.at, open_field=partial(_value, case))
     facts.give_wording("text", case.wording)
     return facts
 
 
+def _value(case: Case, name: str) -> Value:
+    read = _READERS.get(name)
+    if read is not None:
+        return read(case)
+    if name.startswith(_OPEN):
+        return _open_value(case.ticket.metadata, name)
+    return next((factor.value for factor in case.factors if factor.name == name), None)
+
+
+def _hours_left(case: Case) -> Value:
+    deadline_at = case.circumstances.deadline_at
+    return None if deadline_at is None else (deadline_at - case.at).total_seconds() / _SECONDS_PER_HOUR
+
+
+def _attachments(case: Case) -> Value:
+    return tuple(attachment.name for attachment in case.ticket.attachments[:MAX_ITEMS])
+
+
 def _open_value(metadata: dict[str, Any], name: str) -> Value:
     """Look `metadata.a.b` up in the ticket's own metadata."""
-    if not name.startswith(_OPEN):
-        return None
     found: Any = metadata
     for step in name.removeprefix(_OPEN).split("."):
         if not isinstance(found, dict):
@@ -83,3 +74,27 @@ def _open_value(metadata: dict[str, Any], name: str) -> Value:
     if isinstance(found, list):
         return tuple(item for item in found[:MAX_ITEMS] if isinstance(item, str))
     return None
+
+
+_NONE: Mapping[str, Value] = {}
+_READERS: Mapping[str, Callable[[Case], Value]] = {
+    "id": lambda case: case.ticket.id,
+    "title": lambda case: case.ticket.title,
+    "description": lambda case: case.ticket.description,
+    "text": lambda case: case.ticket.text,
+    "created_at": lambda case: case.circumstances.created_at,
+    "deadline_at": lambda case: case.circumstances.deadline_at,
+    "at": lambda case: case.at,
+    "hours_left": _hours_left,
+    "requester.id": lambda case: case.circumstances.requester.id,
+    "requester.role": lambda case: case.circumstances.requester.role,
+    "requester.tier": lambda case: case.circumstances.requester.tier,
+    "customer_tier": lambda case: case.circumstances.customer_tier,
+    "team": lambda case: case.circumstances.team,
+    "labels": lambda case: case.circumstances.labels,
+    "attachments": _attachments,
+    "route": lambda case: case.route,
+    "score": lambda case: case.score,
+    "stage": lambda case: case.judged.stage.value if case.judged is not None else None,
+    "domain": lambda case: case.judged.domain.value if case.judged is not None else None,
+}
