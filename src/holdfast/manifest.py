@@ -104,7 +104,7 @@ class HeadTier(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """How one head is computed in one tier."""
 
     stage: Literal["encoder", "ngram"]
-    """`encoder`: equal mean of the temperature-scaled log-probabilities of both. `ngram`: n-grams alone."""
+    """`encoder`: the temperature-scaled log-probabilities of n-grams and encoder add. `ngram`: n-grams alone."""
     temperature: float
     """Divides the n-gram logits in this tier's answer."""
     encoder_file: str | None = None

@@ -30,12 +30,12 @@ def softmax(logits: Values, temperature: float = 1.0) -> Values:
 
 
 def blend(ngram_logits: Values, encoder_logits: Values, tier: HeadTier) -> Values:
-    """Equal mean of the temperature-scaled log-probabilities, (n, c), normalised again.
+    """Probabilities (n, c) of both together: the temperature-scaled log-probabilities add, and are normalised again.
 
-    A stacked logistic regression did worse than this on held-out tickets (docs/adr/0005-triage-model.md).
+    The networks were trained as what is to be added to the n-grams (workbench/mlp.py).
+    Source: Hinton, Training products of experts by minimizing contrastive divergence (2002), equation 1.
     """
-    both = log_softmax(ngram_logits, tier.temperature) + log_softmax(encoder_logits, tier.encoder_temperature)
-    return softmax(both, 2.0)
+    return softmax(log_softmax(ngram_logits, tier.temperature) + log_softmax(encoder_logits, tier.encoder_temperature))
 
 
 def ngrams_suffice(head: Head, probabilities: Values, *, cascade: bool) -> NDArray[np.bool_]:

@@ -8,7 +8,7 @@ from scipy.optimize import minimize_scalar
 
 from holdfast.runtime.blend import log_softmax
 
-__all__ = ["fit_temperature", "log_loss"]
+__all__ = ["fit_second_temperature", "fit_temperature", "log_loss"]
 
 _LOG_TEMPERATURE_RANGE = (np.log(0.02), np.log(20.0))
 
@@ -30,6 +30,17 @@ def fit_temperature(logits: Logits, labels: Labels) -> float:
         return 1.0
     found = minimize_scalar(
         lambda exponent: log_loss(logits, labels, float(np.exp(exponent))),
+        bounds=_LOG_TEMPERATURE_RANGE,
+        method="bounded",
+        options={"xatol": 1e-4},
+    )
+    return float(np.exp(found.x))
+
+
+def fit_second_temperature(known: Logits, logits: Logits, labels: Labels) -> float:
+    """The divisor of `logits` that makes the labels most likely once `known` log-probabilities are added."""
+    found = minimize_scalar(
+        lambda exponent: log_loss(known + logits / float(np.exp(exponent)), labels),
         bounds=_LOG_TEMPERATURE_RANGE,
         method="bounded",
         options={"xatol": 1e-4},

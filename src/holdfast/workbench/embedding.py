@@ -36,8 +36,11 @@ def cores() -> int:
 
 @dataclass(frozen=True, slots=True)
 class Embedder:
-    """One encoder variant. The session is shared by as many threads as there are cores, one thread inside each call:
-    more sessions, or more threads inside one, would spin against each other."""  # noqa: D205, D209 - one sentence
+    """One encoder variant.
+
+    One session serves as many threads as there are cores, one thread inside each call: more sessions, or more threads
+    inside one, would spin against each other.
+    """
 
     graph: bytes
     tokenizer: bytes
@@ -62,6 +65,13 @@ class Embedder:
             if progress is not None:
                 progress("embedding", sum(map(len, done)), len(texts))
         return np.concatenate(done) if done else np.empty((0, 0), np.float16)
+
+    def features(self, texts: Sequence[str]) -> tuple[NDArray[np.float32], list[bool]]:
+        """What a worker answers for `texts` (n, d), one by one and unrounded, and which of them were cut."""
+        reader = _Reader(self)
+        ids = reader.encode(texts)
+        rows = [reader.run(np.array([one], np.int64)) for one in ids]
+        return np.concatenate(rows), reader.truncated(texts)
 
     def milliseconds_per_text(self, texts: Sequence[str]) -> float:
         """CPU milliseconds that one text of `texts` costs alone."""
@@ -89,6 +99,10 @@ class _Reader:
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of each text, cut to the window."""
         return [one.ids for one in self._tokenizer.encode_batch(list(texts))]
+
+    def truncated(self, texts: Sequence[str]) -> list[bool]:
+        """Which texts did not fit the window."""
+        return [bool(one.overflowing) for one in self._tokenizer.encode_batch(list(texts))]
 
     def run(self, ids: NDArray[np.int64]) -> NDArray[np.float32]:
         """Features of texts of equal length."""

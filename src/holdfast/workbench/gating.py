@@ -10,7 +10,6 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
-from threadpoolctl import threadpool_limits
 
 from holdfast.runtime.features import Plan, extract, groups
 from holdfast.runtime.gate import DomainGate, GateTable
@@ -109,8 +108,7 @@ def _separate(
     truth = np.concatenate([np.full(len(texts), inside) for texts, inside, _ in kinds])
     weights = np.concatenate([np.full(len(texts), weight / max(len(texts), 1)) for texts, _, weight in kinds])
     model = LogisticRegression(C=1.0, max_iter=100, tol=1e-3)
-    with threadpool_limits(1):  # another number of threads adds in another order: other bytes
-        model.fit(sp.vstack(blocks, format="csr"), truth, sample_weight=weights / weights.mean())
+    model.fit(sp.vstack(blocks, format="csr"), truth, sample_weight=weights / weights.mean())
     return np.asarray(model.coef_[0], np.float64), float(model.intercept_[0])
 
 

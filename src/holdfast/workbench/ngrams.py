@@ -10,7 +10,6 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import LinearSVC
-from threadpoolctl import threadpool_limits
 
 from holdfast.manifest import NgramSpec
 from holdfast.runtime.features import Plan, extract, groups
@@ -112,8 +111,7 @@ def fit_balanced(counts: Counts, labels: NDArray[np.int64], *, classes: int, see
     model = LogisticRegression(
         C=_BALANCED_PENALTY, class_weight="balanced", max_iter=_BALANCED_STEPS, tol=1e-3, random_state=seed
     )
-    with threadpool_limits(1):  # another number of threads adds in another order: other bytes
-        model.fit(weighting.apply(counts), labels)
+    model.fit(weighting.apply(counts), labels)
     return _quantised(weighting, model, classes=classes)
 
 

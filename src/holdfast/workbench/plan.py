@@ -29,6 +29,10 @@ class HeadPlan:
     """Never learnt from, in no step: not for weights, temperatures, gates, margins or the choice of stage."""
     split: SplitReport
     leakage: tuple[LeakageFinding, ...] = ()
+    lift: Mapping[str, float] = field(default_factory=dict)
+    """Added to a label's logits: how far the builder leans towards a label that regularisation holds down."""
+    encoder_rows: int | None = None
+    """Training tickets the encoder reads at most for this head, where that differs from the plan's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,12 @@ class TrainingPlan:
     """Of a route; below it the label is `needs-triage`."""
     encoder_rows: int = 40_000
     """Training tickets per head that the encoder reads at most; the latest or, without dates, drawn by `seed`."""
+    background: tuple[Sequence[str], ...] = ()
+    """Other kinds of text, each a list: what the domain gates tell a head's own kind from, beside the other heads'."""
+    cache: Path | None = None
+    """Where embeddings are kept between runs."""
+    trial_rows: int = 200
+    """Held-out tickets of each head that become the package's own examination."""
     datasets: tuple[str, ...] = ()
     licences: tuple[str, ...] = ()
     recipe: Mapping[str, str] = field(default_factory=dict)
