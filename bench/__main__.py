@@ -18,7 +18,6 @@ from bench.rows import Row, printed
 from bench.stage import Stage
 from holdfast.rehearse.unseen import draw
 from holdfast.store.package import open_package
-from holdfast.workbench.progress import watched
 from holdfast.workbench.reference import build_reference_package, unseen_tickets
 
 OUT = Path(__file__).parent / "out"
@@ -59,8 +58,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def _stage(work: Path, cache: Path, count: int) -> Stage:
-    with watched(sys.stderr) as told:
-        reference = build_reference_package(cache / "reference", cache / "weights", told=told)
+    reference = build_reference_package(cache / "reference", cache / "weights", progress=sys.stderr)
     routed = [ticket for ticket in unseen_tickets(reference) if "route" in ticket.labels]
     routing = [
         {"id": ticket.id, "title": ticket.title, "description": ticket.description, "label": ticket.labels["route"]}

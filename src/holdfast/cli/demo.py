@@ -10,7 +10,6 @@ import click
 from holdfast.cli.exits import Exit
 from holdfast.cli.invocation import as_json, columns, print_json
 from holdfast.rehearse.demo import Demonstration, Outcome, demonstrate
-from holdfast.workbench.progress import watched
 from holdfast.workbench.reference import build_reference_package
 
 __all__ = ["demo"]
@@ -32,8 +31,7 @@ __all__ = ["demo"]
 @as_json
 def demo(cache: Path, *, stop: bool, as_json: bool) -> None:
     """Exit 0 only when a worker was killed, nothing failed and the package kept its promises."""
-    with watched(sys.stderr) as told:
-        reference = build_reference_package(cache / "reference", cache / "weights", told=told)
+    reference = build_reference_package(cache / "reference", cache / "weights", progress=sys.stderr)
     setup = Demonstration(reference, cache / "demo", say=lambda line: click.echo(line, err=True))
 
     def show(outcome: Outcome) -> None:
