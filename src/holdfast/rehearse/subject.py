@@ -24,6 +24,9 @@ _POLL_S = 0.02
 _STOP_S = 15.0  # a node drains for at most 10 s
 
 
+_WORKER = "holdfast.runtime.worker"
+
+
 class SubjectDidNotStart(Unavailable):
     """The node under rehearsal ended or stayed silent."""
 
@@ -123,7 +126,7 @@ class Subject:
     def workers(self) -> list[int]:
         """Return the process ids of the node's model workers."""
         children = psutil.Process(self.process.pid).children(recursive=True)
-        return [child.pid for child in children if "holdfast.runtime.worker" in " ".join(child.cmdline())]
+        return [child.pid for child in children if _WORKER in _command_line(child)]
 
     def kill_workers(self) -> int:
         """SIGKILL every model worker; return how many there were."""
@@ -156,3 +159,11 @@ class Subject:
             except subprocess.TimeoutExpired:
                 self.process.kill()
         return self.process.wait()
+
+
+def _command_line(process: psutil.Process) -> str:
+    """What the process was started as; nothing for one that has just ended."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
