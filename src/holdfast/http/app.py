@@ -113,7 +113,7 @@ class App:
                 request.body, self._limits.depth
             ):
                 raise MalformedBody(f"body: expected JSON nested at most {self._limits.depth} deep, found deeper")
-        reply: Reply = await limiter.run(endpoint.call, request)
+        reply: Reply = await limiter.run(endpoint.call, request, groupable=endpoint.groupable)
         return reply
 
     async def _read_body(self, receive: _Receive) -> bytes:

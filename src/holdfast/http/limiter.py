@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any
 
 from holdfast.errors import Unavailable
 
-__all__ = ["Limiter", "NodeBusy"]
+__all__ = ["Limiter", "NodeBusy", "Together"]
 
 _STACK_BYTES = 512 * 1024  # Python frames live on the heap; C recursion below is bounded by the nesting limit
-
-_Task = tuple[Callable[[Any], Any], Any, "asyncio.Future[Any]"]
+_MOST_TOGETHER = 32  # more share one fsync, but the first of them waits for the last
+_GATHERERS = 2  # one computes while the other waits for the disk; more would only fight for the interpreter
 
 
 class NodeBusy(Unavailable):
@@ -25,18 +26,36 @@ class NodeBusy(Unavailable):
         super().__init__(f"{name}: all {slots} slots are taken; try again", retry_after_s=1.0)
 
 
+@dataclass(frozen=True, slots=True)
+class Together:
+    """How waiting calls may be done as one group: less work each, where one must not be a thread each."""
+
+    call: Callable[[Sequence[Any]], Sequence[Any]]
+    """Takes the arguments of many calls; returns a result, or an exception, for each, in order. Does not raise."""
+    wanted: Callable[[], bool]
+    """Whether groups are better now: asked before each."""
+
+
+_Task = tuple[Callable[[Any], Any], Any, "asyncio.Future[Any]"]
+
+
 class Limiter:
     """Up to `slots` calls at a time, on threads made when first needed and then kept.
 
-    Used from one event loop only; `_finished` is the one thing shared, a deque whose append and popleft are atomic.
+    Used from one event loop. `_waiting` gives each thread one turn; a turn without a task means: see `_together`. Both
+    deques are shared by their atomic append and popleft; `_lock` guards the number of gatherers.
     """
 
-    def __init__(self, name: str, *, slots: int, threads: int) -> None:
+    def __init__(self, name: str, *, slots: int, threads: int, together: Together | None = None) -> None:
         self.name, self.slots = name, slots
         self.busy = 0
         self._threads_max = threads
         self._threads: list[threading.Thread] = []
-        self._waiting: SimpleQueue[_Task | None] = SimpleQueue()
+        self._waiting: SimpleQueue[_Task | bool] = SimpleQueue()
+        self._group = together
+        self._together: deque[_Task] = deque()
+        self._lock = threading.Lock()
+        self._gatherers = 0
         self._finished: deque[tuple[asyncio.Future[Any], Any, BaseException | None]] = deque()
         self._wake_sent = False
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -46,7 +65,7 @@ class Limiter:
         if self.busy >= self.slots:
             raise NodeBusy(self.name, self.slots)
 
-    async def run(self, call: Callable[[Any], Any], argument: Any) -> Any:
+    async def run(self, call: Callable[[Any], Any], argument: Any, *, groupable: bool = False) -> Any:
         """Return `call(argument)` from a thread. Raises NodeBusy at once when every slot is taken."""
         self.require_slot()
         loop = self._loop = asyncio.get_running_loop()
@@ -54,7 +73,11 @@ class Limiter:
         self.busy += 1
         if self.busy > len(self._threads) and len(self._threads) < self._threads_max:
             self._start_thread()
-        self._waiting.put((call, argument, future))
+        if groupable and self._group is not None:
+            self._together.append((call, argument, future))
+            self._waiting.put(True)  # noqa: FBT003  # a turn
+        else:
+            self._waiting.put((call, argument, future))
         try:
             return await future
         finally:
@@ -63,7 +86,7 @@ class Limiter:
     def close(self) -> None:
         """Let the threads end once their calls have."""
         for _ in self._threads:
-            self._waiting.put(None)
+            self._waiting.put(False)  # noqa: FBT003  # the last turn
 
     def _start_thread(self) -> None:
         # The stack size is the whole process's setting: set, start, put back.
@@ -74,12 +97,51 @@ class Limiter:
         self._threads.append(thread)
 
     def _work(self) -> None:
-        while (task := self._waiting.get()) is not None:
-            call, argument, future = task
+        while (turn := self._waiting.get()) is not False:
+            if turn is not True:
+                self._do(turn)
+            elif self._group is not None and self._group.wanted():
+                self._gather(self._group)
+            elif (task := self._next()) is not None:
+                self._do(task)
+
+    def _do(self, task: _Task) -> None:
+        call, argument, future = task
+        try:
+            self._finish(future, call(argument), None)
+        except BaseException as error:  # noqa: BLE001  # carried to the caller, who decides
+            self._finish(future, None, error)
+
+    def _next(self) -> _Task | None:
+        try:
+            return self._together.popleft()
+        except IndexError:
+            return None
+
+    def _gather(self, group: Together) -> None:
+        """Do what waits, in groups, until nothing does; a turn too many is given up, the gatherers see its task."""
+        with self._lock:
+            if self._gatherers >= _GATHERERS:
+                return
+            self._gatherers += 1
+        while tasks := self._take():
             try:
-                self._finish(future, call(argument), None)
-            except BaseException as error:  # noqa: BLE001  # carried to the caller, who decides
-                self._finish(future, None, error)
+                results = group.call([argument for _, argument, _ in tasks])
+            except BaseException as error:  # noqa: BLE001  # a bug of the group's: every caller hears of it
+                results = [error] * len(tasks)
+            for (_, _, future), result in zip(tasks, results, strict=True):
+                failed = isinstance(result, BaseException)
+                self._finish(future, None if failed else result, result if failed else None)
+
+    def _take(self) -> list[_Task]:
+        """The next group; with the last, the gatherer leaves in the same moment, so that no task is left alone."""
+        with self._lock:
+            tasks: list[_Task] = []
+            while len(tasks) < _MOST_TOGETHER and (task := self._next()) is not None:
+                tasks.append(task)
+            if not tasks:
+                self._gatherers -= 1
+            return tasks
 
     def _finish(self, future: asyncio.Future[Any], result: Any, error: BaseException | None) -> None:
         self._finished.append((future, result, error))

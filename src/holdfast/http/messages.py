@@ -78,5 +78,7 @@ class Endpoint:
     parameters: tuple[Parameter, ...] = ()
     failures: Callable[[BaseException, str], Reply] | None = None
     """Renders an error in the dialect of the protocol; None: problem+json."""
+    groupable: bool = False
+    """Calls that wait may be done together, see Limiter."""
     socket_only: bool = False
     """Served on the owner socket only."""

@@ -111,6 +111,8 @@ async def _serve(
         lifespan="off",
         log_config=None,
         access_log=False,
+        proxy_headers=False,
+        server_header=False,
         timeout_keep_alive=limits.keep_alive_s,
     )
     config.load()

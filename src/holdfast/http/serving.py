@@ -10,9 +10,10 @@ from pathlib import Path
 from holdfast import __version__
 from holdfast.http.app import App, AppLimits
 from holdfast.http.gate import Gate
-from holdfast.http.limiter import Limiter
+from holdfast.http.limiter import Limiter, Together
 from holdfast.http.server import ServerLimits, bind_owner_socket, bind_tcp, serve
 from holdfast.http.surface import route_table
+from holdfast.http.triage import TriageEndpoints
 from holdfast.node.log import Log
 from holdfast.node.node import Node
 from holdfast.node.notify import notify
@@ -22,6 +23,7 @@ from holdfast.settings.tree import Settings
 __all__ = ["run"]
 
 _KIB = 1024
+_SPARE_THREADS = 32  # for batches, embeddings and lower tiers while the full tier's queue is full
 
 
 def run(loaded: Loaded, directory: Path, *, reread: Callable[[], Loaded]) -> None:
@@ -32,7 +34,7 @@ def run(loaded: Loaded, directory: Path, *, reread: Callable[[], Loaded]) -> Non
         try:
             owner = bind_owner_socket(directory)
             host, port = tcp.getsockname()[:2]
-            limiters = _limiters(settings)
+            limiters = _limiters(settings, node)
             node.limiters = lambda: {name: (one.busy, one.slots) for name, one in limiters.items()}
             app = App(
                 route_table(node),
@@ -64,10 +66,14 @@ def _ready(node: Node, host: str, port: int) -> None:
     notify("READY=1", f"STATUS=answering on {host}:{port}")
 
 
-def _limiters(settings: Settings) -> dict[str, Limiter]:
+def _limiters(settings: Settings, node: Node) -> dict[str, Limiter]:
     limits = settings.limits
+    # Where the full tier answers, a thread waits for a lane per request. Where it does not, answering is computing, and
+    # requests that wait are done together: many threads would only pass the interpreter around.
+    together = Together(TriageEndpoints(node).score_each, lambda: not node.full_is_free())
+    threads = min(limits.answering, settings.runtime.max_waiting + _SPARE_THREADS)
     return {
-        "answering": Limiter("answering", slots=limits.answering, threads=limits.answering),
+        "answering": Limiter("answering", slots=limits.answering, threads=threads, together=together),
         "operator": Limiter("operator", slots=limits.operator, threads=limits.operator),
     }
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from holdfast.apps.triage.app import Call, Scored
 from holdfast.apps.triage.decision import Decision
 from holdfast.apps.triage.ticket import Ticket, decode_batch, decode_ticket
+from holdfast.errors import HoldfastError
 from holdfast.http.bodies import encode
 from holdfast.http.deadlines import DEADLINE_HEADER, deadline_of
 from holdfast.http.messages import Endpoint, Parameter, Reply, Request
@@ -50,6 +53,7 @@ class TriageEndpoints:
                 template="/v1/triage/score",
                 call=self.score,
                 stage="answering",
+                groupable=True,
                 summary="Score one ticket: 0-100, priority, route, and why.",
                 takes=Ticket,
                 gives=Decision,
@@ -72,7 +76,24 @@ class TriageEndpoints:
         ticket = decode_ticket(request.body)
         node = self._node
         scored = node.triage.score(ticket, node.active, self._call(request, ticket.deadline_ms))
-        return Reply(encode(scored.decision), headers=_headers(scored))
+        return _reply(scored)
+
+    def score_each(self, requests: Sequence[Request]) -> list[Reply | Exception]:
+        """Do what `score` does for requests that waited together: one model request and one fsync for all."""
+        answers: list[Reply | Exception | None] = [None] * len(requests)
+        asked: list[tuple[Ticket, Call]] = []
+        positions: list[int] = []
+        for position, request in enumerate(requests):
+            try:
+                ticket = decode_ticket(request.body)
+                asked.append((ticket, self._call(request, ticket.deadline_ms)))
+                positions.append(position)
+            except HoldfastError as error:
+                answers[position] = error
+        scored = self._node.triage.score_each(asked, self._node.active)
+        for position, one in zip(positions, scored, strict=True):
+            answers[position] = one if isinstance(one, Exception) else _reply(one)
+        return [answer for answer in answers if answer is not None]
 
     def score_batch(self, request: Request) -> Reply:
         """See the summary."""
@@ -96,6 +117,10 @@ class TriageEndpoints:
             request_id=request.request_id,
             idempotency_key=key,
         )
+
+
+def _reply(scored: Scored) -> Reply:
+    return Reply(encode(scored.decision), headers=_headers(scored))
 
 
 def _headers(scored: Scored) -> list[tuple[bytes, bytes]]:

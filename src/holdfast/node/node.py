@@ -181,6 +181,14 @@ class Node:
             # The old settings stay in force; the count and the log say so.
             self.log.failure("reload-refused", detail=str(error))
 
+    def full_is_free(self) -> bool:
+        """Say whether the full tier would take one more request now."""
+        full = self.active.engines.engines.get(Tier.FULL)
+        if full is None or self.answerer.pressure is not None:
+            return False
+        condition = full.condition(1)
+        return condition.refuses is None and condition.lacks is None
+
     def pools(self) -> tuple[WorkerPool, ...]:
         """Every pool that still has workers, the one in service first."""
         return tuple(self._pools)

@@ -162,7 +162,7 @@ class Runtime(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     ] = 0
     max_waiting: Annotated[
         int, Meta(ge=0, le=4096, description="Requests that wait for a lane; the next is answered a tier lower.")
-    ] = 64
+    ] = 32
     worker_memory_mib: Annotated[
         int, Meta(ge=64, description="A worker that grows beyond this is ended and started again.")
     ] = 512

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -18,7 +18,7 @@ from holdfast.apps.triage.replay import Replayer
 from holdfast.apps.triage.scoring import Prepared, prepare
 from holdfast.apps.triage.ticket import InvalidTicket, Ticket
 from holdfast.clock import Clock
-from holdfast.errors import Refused
+from holdfast.errors import HoldfastError, Refused
 from holdfast.inference import InferenceRequest, TextOutput
 from holdfast.ledger.journal import Journal
 from holdfast.record import Recorded
@@ -82,6 +82,46 @@ class TriageApp:
             except InvalidTicket as error:
                 raise InvalidTicket(str(error), field=f"/tickets/{position}{error.field}") from error
         return self._score(prepared, snapshot, call)
+
+    def score_each(self, asked: Sequence[tuple[Ticket, Call]], snapshot: Snapshot) -> list[Scored | HoldfastError]:
+        """Score tickets of different callers: one model request, one fsync, and for each its own decision or error."""
+        results: dict[int, Scored | HoldfastError] = {}
+        together: dict[int, tuple[Prepared, Call]] = {}
+        for position, (ticket, call) in enumerate(asked):
+            try:
+                if call.idempotency_key is not None:  # a unit of work of its own: it may be a replay
+                    results[position] = self.score(ticket, snapshot, call)
+                else:
+                    prepared = prepare(ticket, snapshot.policy.rubric, now=self._clock.wall_at())
+                    together[position] = (prepared, call)
+            except HoldfastError as error:
+                results[position] = error
+        results |= self._score_together(together, snapshot)
+        return [results[position] for position in range(len(asked))]
+
+    def _score_together(
+        self, asked: Mapping[int, tuple[Prepared, Call]], snapshot: Snapshot
+    ) -> dict[int, Scored | HoldfastError]:
+        if not asked:
+            return {}
+        texts = tuple(prepared.ticket.text for prepared, _ in asked.values())
+        deadline_s = min(call.deadline_s for _, call in asked.values())
+        try:
+            answer = self._answerer.ask(InferenceRequest(texts, deadline_s), snapshot.engines, snapshot.serving)
+            policy = self._policies.in_force(snapshot.policy, snapshot.lens)
+            now = self._clock.wall_at()
+            drafted = [
+                draft_decision(prepared, Sitting(snapshot, answer, policy, call.request_id, now, self._rng), index)
+                for index, (prepared, call) in enumerate(asked.values())
+            ]
+            recorded = self._journal.append_many([one.draft for one in drafted])
+        except HoldfastError as error:
+            return dict.fromkeys(asked, error)
+        now_s = self._clock.monotonic_s()
+        return {
+            position: _scored(one, proof, round((now_s - call.started_s) * 1000.0, 3))
+            for (position, (_, call)), one, proof in zip(asked.items(), drafted, recorded, strict=True)
+        }
 
     def _score(self, prepared: Sequence[Prepared], snapshot: Snapshot, call: Call) -> tuple[Scored, ...]:
         request = InferenceRequest(tuple(one.ticket.text for one in prepared), call.deadline_s, call.request_id)
