@@ -87,10 +87,11 @@ def _train(plan: TrainingPlan, told: Told | None) -> TrainedPackage:
     try:
         from holdfast.workbench.trainer import train  # noqa: PLC0415  # the build extra is on no node: say so in words
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in _BUILD_EXTRA:
+        missing = (error.name or "").partition(".")[0]
+        if missing not in _BUILD_EXTRA:
             raise
         raise TrainingNotInstalled(
-            f"training needs the Python package {error.name!r}, which a node does not have; install it with "
+            f"training needs the Python package {missing!r}, which a node does not have; install it with "
             "'pip install holdfast[build]'"
         ) from error
     return train(plan, told)
