@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable
 from contextlib import closing
@@ -58,6 +59,8 @@ def run(loaded: Loaded, directory: Path, *, reread: Callable[[], Loaded]) -> Non
 
 
 def _ready(node: Node, host: str, port: int) -> None:
+    gc.freeze()  # what is there now stays: later collections need not look at it
+    gc.enable()
     node.start()
     node.log.info(
         "listening", pid=os.getpid(), version=__version__, host=host, port=port, directory=str(node.state.directory)

@@ -67,6 +67,7 @@ class Node:
         self.rules_watch = _watch(loaded, self._policy)
         self._reread = reread
         self._workers = True
+        self._stopping = False
         self.limiters: Callable[[], Mapping[str, tuple[int, int]]] = dict
         """Name -> (busy, slots) of the surface's limiters, once there is a surface."""
         self._swap = threading.Lock()
@@ -96,6 +97,7 @@ class Node:
     def stop(self) -> None:
         """End loops and workers, make the last of the state durable, give the directory up."""
         with self._swap:
+            self._stopping = True  # before the workers end: their end is no transition worth keeping
             pools, self._pools = self._pools, []
             pools += [pool for _, pool in self._retired]
         for pool in pools:
@@ -235,6 +237,8 @@ class Node:
             self.log.failure("package-not-served", detail=str(error))
 
     def _supervise(self) -> None:
+        if self._stopping:
+            return
         now_s = self.state.clock.monotonic_s()
         for pool in self.pools():
             pool.step(now_s)
