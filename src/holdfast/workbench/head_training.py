@@ -40,6 +40,7 @@ Told = Callable[[str, int, int], None]
 """Told (what, done, total) now and then."""
 
 _HASH_BITS = 18
+_CHECK_NETWORKS = 2  # half of what is served: enough to compare by
 _ROUTE = NgramSpec(word_orders=(1, 2), char_orders=(3, 4), hash_bits=_HASH_BITS)
 _PRIORITY = NgramSpec(word_orders=(1, 2, 3), char_orders=(), hash_bits=_HASH_BITS)
 
@@ -146,7 +147,7 @@ def train_encoder(
     rows = lesson.sample(limits.rows, seed=limits.seed)
     features = embedder.embed(lesson.some(rows), lambda _, done, total: told(f"{name}: encoder", done, total))
     known = log_softmax(ngrams.stranger_logits[rows], ngrams.temperature)
-    examples = Examples(features, lesson.labels[rows], known)
+    examples = Examples(features, lesson.labels[rows], known, _importance(lesson, rows))
     check, logits = _strangers(lesson, rows, examples, seed=limits.seed)
     truth, alone = examples.labels[check], np.exp(known[check])
     temperature = fit_second_temperature(known[check], logits, truth)
@@ -158,8 +159,18 @@ def train_encoder(
         weights = fit_networks(
             examples, seed=limits.seed, told=lambda s: told(f"{name}: networks", round(100 * s), 100)
         )
-    margin = choose_margin(alone, together, truth, loss_budget=limits.loss_budget)
+    # Half the budget: what is served learns from more tickets, and so disagrees with n-grams a little more often.
+    margin = choose_margin(alone, together, truth, loss_budget=limits.loss_budget / 2)
     return EncoderPart(weights, temperature, margin, limits.loss_budget, comparison)
+
+
+def _importance(lesson: Lesson, rows: Ints) -> NDArray[np.float64]:
+    """Tickets of a route count alike; those of a priority so that every label counts alike, as in its n-grams."""
+    if lesson.head.task == "route":
+        return np.ones(len(rows))
+    labels = lesson.labels[rows]
+    counts = np.bincount(labels, minlength=lesson.classes)
+    return np.asarray((len(rows) / (np.count_nonzero(counts) * np.maximum(counts, 1)))[labels], np.float64)
 
 
 def _strangers(lesson: Lesson, rows: Ints, examples: Examples, *, seed: int) -> tuple[Ints, Logits]:
@@ -170,8 +181,7 @@ def _strangers(lesson: Lesson, rows: Ints, examples: Examples, *, seed: int) -> 
     for fold in np.unique(lesson.fold[rows[wanted]]):
         inside = lesson.fold[rows] == fold
         learnt = np.flatnonzero(~inside)
-        part = Examples(examples.features[learnt], examples.labels[learnt], examples.known[learnt])
-        head = EncoderHead(fit_networks(part, seed=seed, recipe=MlpRecipe(networks=1)))
+        head = EncoderHead(fit_networks(examples.take(learnt), seed=seed, recipe=MlpRecipe(networks=_CHECK_NETWORKS)))
         held = np.flatnonzero(inside & wanted)
         checked.append(held)
         found.append(head.logits(examples.features[held].astype(np.float32)))

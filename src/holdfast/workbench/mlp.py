@@ -24,6 +24,7 @@ Labels = NDArray[np.int64]
 Array = NDArray[np.float32]
 
 _MEAN_DECAY, _SQUARE_DECAY, _TINY = 0.9, 0.999, 1e-8  # Kingma and Ba (2015), their defaults
+_STILL = 1e-2
 _MATRIX = 2  # dimensions
 _WEIGHT_DECAY = 0.01  # decoupled from the gradient: Loshchilov and Hutter (2019)
 
@@ -50,6 +51,12 @@ class Examples:
     """(n,)"""
     known: NDArray[np.float64]
     """(n, classes): log-probabilities of n-grams that have not learnt from these tickets."""
+    weights: NDArray[np.float64]
+    """(n,): how much each ticket counts; 1 on average."""
+
+    def take(self, rows: NDArray[np.int64]) -> Examples:
+        """Some of the examples."""
+        return Examples(self.features[rows], self.labels[rows], self.known[rows], self.weights[rows])
 
 
 def fit_networks(
@@ -65,13 +72,12 @@ def fit_networks(
     """
     recipe = recipe or MlpRecipe()
     mean, spread = _standard(examples.features)
-    known = examples.known.astype(np.float32)
-    lesson = _Lesson(_Standardised(examples.features, mean, spread), examples.labels, known, recipe)
+    lesson = _Lesson(_Standardised(examples.features, mean, spread), examples, recipe)
     progress = _Share(recipe.networks * recipe.epochs, told)
 
     def learn(index: int) -> _Network:
         rng = np.random.default_rng((seed, index))
-        network = _Network.start(mean.shape[0], recipe.units, classes=known.shape[1], rng=rng)
+        network = _Network.start(mean.shape[0], recipe.units, classes=examples.known.shape[1], rng=rng)
         for epoch in range(recipe.epochs):
             lesson.epoch(network, rng=rng, number=epoch)
             progress.one_more()
@@ -97,7 +103,7 @@ class _Share:
 
 
 def _standard(features: Features) -> tuple[Array, Array]:
-    """Mean and spread of each feature, in float64 sums so that half precision does not overflow."""
+    """Mean and spread of each feature; a feature that hardly moves spreads without limit, so that it is left out."""
     total = np.zeros(features.shape[1])
     squares = np.zeros(features.shape[1])
     for first in range(0, len(features), 4096):
@@ -161,13 +167,12 @@ class _Lesson:
     """What every network learns from, and how."""
 
     inputs: _Standardised
-    labels: Labels
-    known: Array
+    examples: Examples
     recipe: MlpRecipe
 
     def epoch(self, network: _Network, *, rng: np.random.Generator, number: int) -> None:
         """Show every row once, in a fresh order."""
-        rows = len(self.labels)
+        rows = len(self.examples.labels)
         order = rng.permutation(rows)
         size = min(self.recipe.batch_rows, rows)
         for first in range(0, rows - size + 1, size):
@@ -184,11 +189,11 @@ class _Lesson:
         hidden = np.maximum(inputs @ first + first_bias, 0)
         keep = (rng.random(hidden.shape, dtype=np.float32) < kept) / np.float32(kept)
         dropped = hidden * keep
-        logits = dropped @ second + second_bias + self.known[chosen]
+        logits = dropped @ second + second_bias + self.examples.known[chosen].astype(np.float32)
         odds = np.exp(logits - logits.max(axis=1, keepdims=True))
         error = odds / odds.sum(axis=1, keepdims=True)
-        error[np.arange(len(chosen)), self.labels[chosen]] -= 1
-        error /= np.float32(len(chosen))
+        error[np.arange(len(chosen)), self.examples.labels[chosen]] -= 1
+        error *= (self.examples.weights[chosen, None] / len(chosen)).astype(np.float32)
         back = (error @ second.T) * keep * (hidden > 0)
         return [inputs.T @ back, back.sum(axis=0), dropped.T @ error, error.sum(axis=0)]
 
