@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from holdfast.answer.answerer import Answerer
+from holdfast.answer.router import attempt_s
 from holdfast.apps.triage.app import TriageApp
 from holdfast.apps.triage.archive import Archive
 from holdfast.apps.triage.rules_watch import RulesWatch
@@ -45,6 +46,7 @@ __all__ = ["Node"]
 _SUPERVISE_S = 0.1
 _SENSE_S = 1.0
 _READY_POLL_S = 0.02
+_USUAL_DEADLINE_S = 1.0  # the default deadline of a request
 _RETIRE_S = 31.0  # the longest deadline a request may have, and a second
 
 
@@ -189,7 +191,7 @@ class Node:
         if full is None or self.answerer.pressure is not None:
             return False
         condition = full.condition(1)
-        return condition.refuses is None and condition.lacks is None
+        return not (condition.refuses or condition.lacks or condition.late(attempt_s(_USUAL_DEADLINE_S)))
 
     def pools(self) -> tuple[WorkerPool, ...]:
         """Every pool that still has workers, the one in service first."""

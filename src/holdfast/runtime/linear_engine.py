@@ -43,10 +43,10 @@ class LinearEngine:
 
     def answer(self, request: InferenceRequest) -> tuple[TextOutput, ...]:
         """See Engine. It cannot be unavailable, and takes well under a millisecond per text."""
-        started = time.perf_counter()
+        started = time.thread_time()  # its own work: waiting for the interpreter is not shorter in the tier below
         outputs = self._panel.answer(self._panel.read(request.texts))
         if request.texts:
-            spent = (time.perf_counter() - started) / len(request.texts)
+            spent = (time.thread_time() - started) / len(request.texts)
             self._seconds_per_text += _SMOOTHING * (spent - self._seconds_per_text)
         return outputs
 
