@@ -20,6 +20,7 @@ from holdfast.rehearse.unseen import draw
 from holdfast.store.package import open_package
 from holdfast.workbench.reference import build_reference_package, unseen_tickets
 
+_SHORTEST, _LONGEST = 20, 150  # words
 OUT = Path(__file__).parent / "out"
 
 
@@ -59,12 +60,10 @@ def _arguments() -> argparse.Namespace:
 
 def _stage(work: Path, cache: Path, count: int) -> Stage:
     reference = build_reference_package(cache / "reference", cache / "weights", progress=sys.stderr)
-    routed = [ticket for ticket in unseen_tickets(reference) if "route" in ticket.labels]
-    routing = [
-        {"id": ticket.id, "title": ticket.title, "description": ticket.description, "label": ticket.labels["route"]}
-        for ticket in draw(routed, per_head=count)
-    ]
-    return Stage(work, reference.package, routing)
+    held = unseen_tickets(reference)
+    usual = [ticket for ticket in held if _SHORTEST <= len(ticket.text.split()) <= _LONGEST]
+    routed = [ticket for ticket in held if "route" in ticket.labels]
+    return Stage(work, reference.package, draw(usual, per_head=count // 2), draw(routed, per_head=2 * count))
 
 
 def _model_files(stage: Stage) -> tuple[Path, Path]:

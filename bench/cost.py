@@ -48,7 +48,8 @@ def cascade(stage: Stage) -> list[Row]:
     quality, cost = {}, 0.0
     for on in (False, True):
         with stage.node(f"cascade-{on}", cascade=on) as node:
-            cost, _ = cpu_ms_per_request(node, score_requests(node, stage.bodies()), connections=8)
+            routed = score_requests(node, [ticket.body() for ticket in stage.routing])
+            cost, _ = cpu_ms_per_request(node, routed, connections=8)
             quality[on] = _routing_quality(node, stage)
     loss = quality[False] - quality[True]
     return [
@@ -66,14 +67,14 @@ def cascade(stage: Stage) -> list[Row]:
 
 def _routing_quality(node: Subject, stage: Stage) -> float:
     predicted: list[str] = []
-    bodies = [msgspec.Raw(body) for body in stage.bodies()]
+    bodies = [msgspec.Raw(ticket.body()) for ticket in stage.routing]
     for start in range(0, len(bodies), _BATCH):
         status, content = node.post(
             "/v1/triage/score:batch", msgspec.json.encode({"tickets": bodies[start : start + _BATCH]})
         )
         assert status == 200, content[:300]
         predicted += [decision["route"]["label"] for decision in msgspec.json.decode(content)["decisions"]]
-    return macro_f1([ticket["label"] for ticket in stage.routing], predicted)
+    return macro_f1([ticket.labels["route"] for ticket in stage.routing], predicted)
 
 
 def small_tier(stage: Stage) -> list[Row]:

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-import msgspec
-
 from bench.load import request_bytes
 from holdfast.rehearse.subject import Subject, free_port
+from holdfast.rehearse.unseen import UnseenTicket
 
 _CONFIG = """\
 [trust]
@@ -39,25 +38,18 @@ class Stage:
 
     work: Path
     package: Path
-    routing: list[dict[str, str]]
-    """IT tickets: `id`, `title`, `description`, and the human's group in `label`."""
+    tickets: list[UnseenTicket]
+    """CVE reports and IT tickets of 20 to 150 words, mixed: about 100 tokens each."""
+    routing: list[UnseenTicket]
+    """IT tickets of any length, with the human's group as label `route`."""
 
     @property
     def texts(self) -> list[str]:
-        return [ticket["title"] + "\n" + ticket["description"] for ticket in self.routing]
+        return [f"{ticket.title}\n{ticket.description}" for ticket in self.tickets]
 
     def bodies(self, *, suffix: str = "") -> list[bytes]:
         """One JSON body per ticket; `suffix` makes every text new to the embedding cache."""
-        return [
-            msgspec.json.encode(
-                {
-                    "id": ticket["id"],
-                    "title": ticket["title"],
-                    "description": ticket["description"] + suffix,
-                }
-            )
-            for ticket in self.routing
-        ]
+        return [ticket.body(suffix=suffix) for ticket in self.tickets]
 
     @contextmanager
     def node(self, name: str, *, highest: str = "full", cascade: bool = False) -> Iterator[Subject]:
