@@ -153,7 +153,9 @@ def _steps(score: Floats, positive: NDArray[np.bool_]) -> tuple[Floats, Floats, 
 
 def _curve(score: Floats, positive: NDArray[np.bool_]) -> tuple[CurvePoint, ...]:
     precision, recall, threshold = _steps(score, positive)
-    wanted = np.unique(np.searchsorted(recall, np.linspace(0.0, 1.0, _CURVE_POINTS)).clip(0, len(recall) - 1))
+    # From the first one found on: before it, precision is 0 by definition and says nothing.
+    steps = np.searchsorted(recall, np.linspace(recall[recall > 0.0][0], 1.0, _CURVE_POINTS))
+    wanted = np.unique(steps.clip(0, len(recall) - 1))
     return tuple(
         CurvePoint(threshold=float(threshold[i]), precision=float(precision[i]), recall=float(recall[i]))
         for i in wanted

@@ -46,7 +46,7 @@ svg{display:block;width:100%;height:auto;font:12px system-ui,sans-serif}
 .tick,.name{fill:var(--soft)}.label{fill:var(--ink)}
 .line.c1,.error.c1{stroke:var(--c1)}.line.c2,.error.c2{stroke:var(--c2)}.line.c3,.error.c3{stroke:var(--c3)}
 .line.c2.bare{stroke-dasharray:7 3}
-.mark{stroke:var(--card);stroke-width:1.2}
+.mark{stroke:var(--card);stroke-width:1.2;fill-opacity:.78}
 .mark.c1{fill:var(--c1)}.mark.c2{fill:var(--c2)}.mark.c3{fill:var(--c3)}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.25rem 1.2rem;margin:.8rem 0}
 dt{color:var(--soft)}dd{margin:0;overflow-wrap:anywhere}
