@@ -24,6 +24,7 @@ _FILE = click.Path(path_type=Path)
 @click.option("--package", "package", type=_FILE, required=True, help="A package, as a directory or one file.")
 @with_ticket_options
 @click.option("--tier", "tiers", type=click.Choice(["full", "small"]), multiple=True, help="Default: all it has.")
+@click.option("--cascade/--no-cascade", default=None, help="May n-grams answer alone? Default: as the package says.")
 @click.option("--training-list", type=_FILE, help="Leave out tickets the package learnt from, by its training list.")
 @as_json
 @click.pass_context
@@ -36,6 +37,7 @@ def evaluate(context: click.Context, /, **_options: object) -> None:
             tickets=options.paths,
             columns=options.columns(),
             tiers=context.params["tiers"],
+            cascade=context.params["cascade"],
             training_list=context.params["training_list"],
             max_bad_ratio=options.max_bad_ratio,
         )

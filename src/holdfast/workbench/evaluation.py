@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,8 +25,6 @@ __all__ = ["NothingToJudge", "answer", "evaluate_head", "tiers_of", "urgent_sets
 
 _PER_CALL = 256  # texts; what a batch request may hold
 Answers = Sequence[TextOutput]
-Told = Callable[[int, int], None]
-"""Told (done, total)."""
 
 
 class NothingToJudge(InvalidInput):
@@ -44,19 +42,21 @@ def answer(
     *,
     tier: Tier,
     texts: Sequence[str],
-    told: Told | None = None,
+    cascade: bool | None = None,
 ) -> tuple[list[TextOutput], float]:
-    """Every text's answer in `tier`, the cascade as the package sets it, and the CPU milliseconds one text took."""
+    """Every text's answer in `tier`, and the CPU milliseconds one text took.
+
+    cascade: whether n-grams may answer easy texts alone; None is what the package sets.
+    """
     panel = Panel(manifest, files, tier=tier)
     variant = next(one for one in manifest.variants if one.tier is tier)
-    cascade = bool(manifest.defaults["cascade"].value) if "cascade" in manifest.defaults else False
+    if cascade is None:
+        cascade = "cascade" in manifest.defaults and manifest.defaults["cascade"].value is True
     answers: list[TextOutput] = []
     with _encoder(variant, files) as encoder:
         started_s = time.process_time()
         for first in range(0, len(texts), _PER_CALL):
             answers += _answer_some(panel, encoder, texts[first : first + _PER_CALL], cascade=cascade)
-            if told:
-                told(len(answers), len(texts))
         spent_s = time.process_time() - started_s
     return answers, 1000.0 * spent_s / max(len(texts), 1)
 

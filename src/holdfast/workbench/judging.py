@@ -35,6 +35,8 @@ class Examination:
     columns: Columns
     tiers: Sequence[str] = ()
     """Empty: every tier the package has."""
+    cascade: bool | None = None
+    """Whether n-grams may answer easy texts of the full tier alone; None: as the package sets it."""
     training_list: Path | None = None
     max_bad_ratio: float = 0.01
 
@@ -78,7 +80,7 @@ def judge(examination: Examination) -> Judgement:
             tickets=len(tickets),
             learnt_from=len(given) - len(tickets),
             assumed=tuple(note for _, reading in readings for note in reading.assumed),
-            heads=_judge_heads(package.manifest, files, tickets=tickets, tiers=tiers),
+            heads=_judge_heads(package.manifest, files, tickets=tickets, tiers=tiers, cascade=examination.cascade),
         )
 
 
@@ -101,15 +103,21 @@ def _tiers(package: VerifiedPackage, wanted: Sequence[str]) -> tuple[Tier, ...]:
 
 
 def _judge_heads(
-    manifest: Manifest, files: Mapping[str, bytes], *, tickets: Sequence[LabelledTicket], tiers: Sequence[Tier]
+    manifest: Manifest,
+    files: Mapping[str, bytes],
+    *,
+    tickets: Sequence[LabelledTicket],
+    tiers: Sequence[Tier],
+    cascade: bool | None,
 ) -> tuple[HeadJudgement, ...]:
     heads = [head for head in manifest.heads if any(head.name in ticket.labels for ticket in tickets)]
     if not heads:
         names = ", ".join(head.name for head in manifest.heads)
         raise NothingToJudge(f"expected labels for head {names}, found none; name their column with --label")
     found: dict[str, list[TierReport]] = {head.name: [] for head in heads}
+    texts = [ticket.text for ticket in tickets]
     for tier in tiers:
-        answers, cpu_ms = answer(manifest, files, tier=tier, texts=[ticket.text for ticket in tickets])
+        answers, cpu_ms = answer(manifest, files, tier=tier, texts=texts, cascade=cascade)
         for head in heads:
             found[head.name].append(evaluate_head(head, tickets, answers=answers, tier=tier, cpu_ms=cpu_ms))
     return tuple(HeadJudgement(name=head.name, labels=head.labels, tiers=tuple(found[head.name])) for head in heads)

@@ -131,7 +131,8 @@ def _head(head: HeadReport) -> str:
     return _section(
         f"Head: {head.name}",
         f"<p>{escape(_sentence(head.split.sentence))} {head.split.train_rows:,} tickets to learn from, "
-        f"{head.split.held_rows:,} to judge on{_left_out(head)}.</p><p><strong>{escape(_sentence(head.choice))}</strong></p>",
+        f"{head.split.held_rows:,} to judge on{_left_out(head)}.</p>",
+        f"<p><strong>{escape(_sentence(head.choice))}</strong></p>",
         f'<div class="plots">{"".join(plots)}</div>',
         *(_tier(head, tier, folded=i > 0) for i, tier in enumerate(head.tiers)),
         _facts(head),
