@@ -91,7 +91,7 @@ def read_tensors(content: bytes | memoryview) -> Tensors:
         header = msgspec.json.decode(view[_LENGTH_BYTES : _LENGTH_BYTES + length], type=dict[str, msgspec.Raw])
         notes = msgspec.json.decode(header.pop("__metadata__", msgspec.Raw(b"{}")), type=dict[str, str])
         entries = {name: msgspec.json.decode(raw, type=_Entry) for name, raw in header.items()}
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise TensorsUnreadable(f"the header of a tensor file is not what the layout says: {error}") from error
     body = view[_LENGTH_BYTES + length :]
     _check_cover(entries, len(body))
