@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Finished", "TrainingNotInstalled", "run", "step_weights", "write"]
 
+_BUILD_EXTRA = frozenset({"onnx", "safetensors", "scipy", "sklearn", "threadpoolctl"})
 # Seconds of each step of a head, measured on two cores; they only shape the estimate of the time that is left.
 _NGRAMS_S, _NETWORKS_S, _GATE_S = 0.9, 0.5, 0.2  # per 1,000 training tickets
 _ENCODER_S = 8.0  # per million characters read
