@@ -13,7 +13,7 @@ from holdfast.tier import Reason, Tier
 __all__ = ["Condition", "Engine", "EngineSet", "InvalidTokens", "TierUnavailable"]
 
 
-_CAUTION = 0.75  # expected times are means: half of what is allowed is kept for the slow half of the requests
+_CAUTION = 0.75  # expected times are means: a quarter of what is allowed is kept for the slower half of the requests
 
 
 class TierUnavailable(Unavailable):
