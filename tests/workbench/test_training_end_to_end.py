@@ -43,18 +43,18 @@ def _run(command: object, *arguments: object) -> int:
     return command.main([str(one) for one in arguments], standalone_mode=False) or 0  # type: ignore[attr-defined]
 
 
-def _some_real_tickets(path: Path) -> Path:
-    with gzip.open(BUNDLED / "it_service_tickets_train.csv.gz", "rt", encoding="utf-8", newline="") as file:
+def _some_rows(name: str, path: Path, *, every: int) -> Path:
+    with gzip.open(BUNDLED / name, "rt", encoding="utf-8", newline="") as file:
         rows = list(csv.reader(file))
     with path.open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file).writerows([rows[0], *rows[1::EVERY]])
+        csv.writer(file).writerows([rows[0], *rows[1::every]])
     return path
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     root = tmp_path_factory.mktemp("train")
-    tickets = _some_real_tickets(root / "helpdesk.csv")
+    tickets = _some_rows("it_service_tickets_train.csv.gz", root / "helpdesk.csv", every=EVERY)
     source = root / "triage-helpdesk"
     _run(
         train, "--tickets", tickets, "--label", "route=label", "--encoder", "none", "-o", source, "--licence", "CC0-1.0"
@@ -91,6 +91,35 @@ def test_judging_the_package_on_its_hold_out_prints_the_figures_of_the_report(
     assert judged["learnt_from"] == head.split.train_rows
     assert figures["confusion"] == [list(row) for row in head.tiers[0].figures.confusion]
     assert figures["macro_f1"] == pytest.approx(head.tiers[0].figures.macro_f1, abs=1e-9)
+
+
+def test_tickets_outside_a_heads_domain_count_as_served_in_report_and_judgement(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tickets = tmp_path / "reports.csv"
+    _some_rows("nasa_pits_A-E.csv.gz", tickets, every=2)
+    source = tmp_path / "triage-reports"
+    _run(
+        train,
+        "--tickets",
+        tickets,
+        "--label",
+        "priority=severity",
+        "--split",
+        "group",
+        "--encoder",
+        "none",
+        "-o",
+        source,
+    )
+    build(source, tmp_path / "p.tar")
+    capsys.readouterr()
+    learnt = source.with_name("triage-reports.report") / "training-list.txt"
+    _run(evaluate, "--package", tmp_path / "p.tar", "--tickets", tickets, "--training-list", learnt, "--json")
+    judged = json.loads(capsys.readouterr().out)["heads"][0]["tiers"][0]["figures"]
+    reported = json.loads((learnt.parent / "report.json").read_bytes())["heads"][0]
+    assert reported["gate"]["own_passed_share"] < 1.0
+    assert judged["confusion"] == reported["tiers"][0]["figures"]["confusion"]
 
 
 def test_the_same_tickets_and_seed_give_the_same_package(trained: Trained, tmp_path: Path) -> None:

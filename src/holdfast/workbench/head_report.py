@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from holdfast.inference import Domain
 from holdfast.manifest import Head, HeadTier
-from holdfast.runtime.blend import blend, softmax
+from holdfast.runtime.blend import blend, label_of, softmax
 from holdfast.runtime.encoder_head import EncoderHead
 from holdfast.runtime.features import Plan, extract, groups
 from holdfast.workbench.cascade import top_two_margin
@@ -21,7 +21,7 @@ from holdfast.workbench.figures import confusion_matrix, macro_f1, measure
 from holdfast.workbench.gating import FittedGate
 from holdfast.workbench.head_training import HeadModel, Told, fit_on, ngram_logits
 from holdfast.workbench.ngrams import count
-from holdfast.workbench.report import CascadeReport, GateReport, HeadReport, LearningPoint, TierReport
+from holdfast.workbench.report import CascadeReport, Figures, GateReport, HeadReport, LearningPoint, TierReport
 
 __all__ = ["Surroundings", "report_head"]
 
@@ -53,13 +53,15 @@ class _HeldOut:
     """Probabilities of n-grams alone."""
     both: Floats | None
     """Probabilities of n-grams and encoder together, where the full tier serves them."""
+    inside: NDArray[np.bool_]
+    """Which texts pass the domain gate; a node answers the others with the prior."""
 
 
 def report_head(model: HeadModel, gate: FittedGate, *, head: Head, around: Surroundings, told: Told) -> HeadReport:
     """Judge a head on its hold-out. Nothing here changes the head."""
     plan = model.lesson.head
     told(f"{head.name}: hold-out", 0, 1)
-    held = _held_out(model, head, around=around, told=told)
+    held = _held_out(model, gate, head=head, around=around, told=told)
     return HeadReport(
         name=head.name,
         task=head.task,
@@ -77,7 +79,7 @@ def report_head(model: HeadModel, gate: FittedGate, *, head: Head, around: Surro
     )
 
 
-def _held_out(model: HeadModel, head: Head, *, around: Surroundings, told: Told) -> _HeldOut:
+def _held_out(model: HeadModel, gate: FittedGate, *, head: Head, around: Surroundings, told: Told) -> _HeldOut:
     plan = model.lesson.head
     places = {label: place for place, label in enumerate(head.labels)}
     texts = [ticket.text for ticket in plan.held]
@@ -90,24 +92,33 @@ def _held_out(model: HeadModel, head: Head, *, around: Surroundings, told: Told)
         networks = EncoderHead(part.weights).logits(features.astype(np.float32))
         tier = HeadTier(stage="encoder", temperature=model.ngrams.temperature, encoder_temperature=part.temperature)
         both = blend(logits, networks, tier)
-    return _HeldOut(texts, truth, softmax(logits, model.ngrams.temperature), both)
+    inside = _inside(gate, texts, head)
+    return _HeldOut(texts, truth, softmax(logits, model.ngrams.temperature), both, inside)
 
 
 def _tiers(model: HeadModel, head: Head, *, held: _HeldOut, around: Surroundings) -> tuple[TierReport, ...]:
-    urgent = urgent_sets(head.labels, head.urgency)
     timed = held.texts[:_TIMED_TEXTS]
     started_s = time.thread_time()
     ngram_logits(model.ngrams.weights, timed, spec=model.ngrams.spec)
     small_ms = (time.thread_time() - started_s) / max(len(timed), 1) * 1_000
-    figures = measure(held.ngrams, held.truth, labels=head.labels, urgent=urgent)
+    figures = _served_figures(held.ngrams, held, head)
     small = TierReport(tier="small", stage="ngram", figures=figures, cpu_ms=small_ms)
     if around.embedder is None or not timed:
         return (small,)
     full_ms = small_ms + around.embedder.milliseconds_per_text(timed)
     if held.both is None:
         return TierReport(tier="full", stage="ngram", figures=figures, cpu_ms=full_ms), small
-    figures = measure(held.both, held.truth, labels=head.labels, urgent=urgent)
+    figures = _served_figures(held.both, held, head)
     return TierReport(tier="full", stage="encoder", figures=figures, cpu_ms=full_ms), small
+
+
+def _served_figures(probabilities: Floats, held: _HeldOut, head: Head) -> Figures:
+    """Figures of what a node would answer: the prior for what the gate keeps out, and labels as a node names them."""
+    served = np.where(held.inside[:, None], probabilities, np.array(head.prior))
+    places = {label: place for place, label in enumerate(head.labels)}
+    said = np.array([places[label_of(head, row)] for row in served.tolist()], np.int64)
+    urgent = urgent_sets(head.labels, head.urgency)
+    return measure(served, held.truth, labels=head.labels, urgent=urgent, predicted=said)
 
 
 def _candidates(model: HeadModel) -> dict[str, float]:
@@ -165,14 +176,14 @@ def _cascade(head: Head, held: _HeldOut, model: HeadModel) -> CascadeReport | No
 def _gate_report(gate: FittedGate, head: Head, *, held: _HeldOut, around: Surroundings) -> GateReport:
     return GateReport(
         minimum=gate.minimum,
-        own_passed_share=_passed(gate, held.texts, head),
-        other_passed_share=_passed(gate, around.other_texts, head) if around.other_texts else None,
+        own_passed_share=float(held.inside.mean()),
+        other_passed_share=float(_inside(gate, around.other_texts, head).mean()) if around.other_texts else None,
         other=around.other if around.other_texts else "",
     )
 
 
-def _passed(gate: FittedGate, texts: Sequence[str], head: Head) -> float:
+def _inside(gate: FittedGate, texts: Sequence[str], head: Head) -> NDArray[np.bool_]:
     live = gate.live()
     plan = Plan((1,), (), head.ngram.hash_bits)
     kinds = [kind for group in groups(texts) for kind in live.judge(extract(group, plan))]
-    return sum(kind is Domain.IN for kind in kinds) / max(len(kinds), 1)
+    return np.array([kind is Domain.IN for kind in kinds], np.bool_)
