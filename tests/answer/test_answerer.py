@@ -51,13 +51,13 @@ def test_a_request_that_is_already_late_is_answered_by_the_rules(house) -> None:
 
 
 def test_a_tier_that_is_expected_to_be_late_is_not_tried(house) -> None:
-    house.full.state = Condition(service_s=0.4)
+    house.full.state = Condition(service_s=0.5)
     assert house.ask(within_s=1.0).served_by.reasons == ("deadline",)
     assert house.ask(within_s=2.0).served_by.tier is Tier.FULL
 
 
 def test_a_long_queue_sends_the_request_to_the_tier_below(house) -> None:
-    house.full.state = Condition(wait_s=0.3, service_s=0.01)
+    house.full.state = Condition(wait_s=0.45, service_s=0.01)
     served_by = house.ask(within_s=1.0).served_by
     assert (served_by.tier, served_by.reasons) == (Tier.SMALL, ("overloaded",))
     assert house.full.deadlines == []
