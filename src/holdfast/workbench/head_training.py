@@ -40,6 +40,7 @@ Told = Callable[[str, int, int], None]
 """Told (what, done, total) now and then."""
 
 _HASH_BITS = 18
+_BUDGET_SPENT = 0.25  # what is served learnt from more tickets than what is checked, and disagrees more with n-grams
 _CHECK_NETWORKS = 2  # half of what is served: enough to compare by
 _ROUTE = NgramSpec(word_orders=(1, 2), char_orders=(3, 4), hash_bits=_HASH_BITS)
 _PRIORITY = NgramSpec(word_orders=(1, 2, 3), char_orders=(), hash_bits=_HASH_BITS)
@@ -159,8 +160,7 @@ def train_encoder(
         weights = fit_networks(
             examples, seed=limits.seed, told=lambda s: told(f"{name}: networks", round(100 * s), 100)
         )
-    # Half the budget: what is served learns from more tickets, and so disagrees with n-grams a little more often.
-    margin = choose_margin(alone, together, truth, loss_budget=limits.loss_budget / 2)
+    margin = choose_margin(alone, together, truth, loss_budget=limits.loss_budget * _BUDGET_SPENT)
     return EncoderPart(weights, temperature, margin, limits.loss_budget, comparison)
 
 
