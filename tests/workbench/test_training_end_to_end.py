@@ -151,6 +151,34 @@ def test_progress_is_lines_without_colour_when_nobody_watches(
     assert "\x1b" not in out + err
 
 
+def test_with_the_public_encoder_both_tiers_are_trained_and_judged(
+    public_weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tickets = _some_rows("it_service_tickets_train.csv.gz", tmp_path / "helpdesk.csv", every=EVERY)
+    source = tmp_path / "triage-both"
+    _run(train, "--tickets", tickets, "--encoder", public_weights, "-o", source)
+    build(source, tmp_path / "p.tar")
+    learnt = source.with_name("triage-both.report") / "training-list.txt"
+    capsys.readouterr()
+    _run(
+        evaluate,
+        "--package",
+        tmp_path / "p.tar",
+        "--tickets",
+        tickets,
+        "--training-list",
+        learnt,
+        "--no-cascade",
+        "--json",
+    )
+    judged = json.loads(capsys.readouterr().out)["heads"][0]["tiers"]
+    reported = json.loads((learnt.parent / "report.json").read_bytes())["heads"][0]["tiers"]
+    assert [tier["tier"] for tier in judged] == ["full", "small"]
+    for now, then in zip(judged, reported, strict=True):
+        # The report's features are kept in half precision: one ticket in a hundred may fall on the other side.
+        assert now["figures"]["macro_f1"] == pytest.approx(then["figures"]["macro_f1"], abs=0.01)
+
+
 def test_a_place_that_holds_something_else_is_not_overwritten(trained: Trained, tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("years of work")
     with pytest.raises(Exception, match="expected nothing or a package source"):
