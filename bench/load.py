@@ -65,7 +65,10 @@ class _Connection(asyncio.Protocol):
         return self._done
 
     def data_received(self, data: bytes) -> None:
-        assert self._parser is not None
+        if self._parser is None:  # a farewell (408) to a connection that was opened and never used
+            if self.transport is not None:
+                self.transport.close()
+            return
         self._parser.feed_data(data)
 
     def on_header(self, name: bytes, value: bytes) -> None:

@@ -49,7 +49,8 @@ def _commands_under_load(node: Served, count: int) -> tuple[Traffic, list[int]]:
     traffic = Traffic(node, callers=2)
     ticket = node.directory / "ticket.json"
     ticket.write_text('{"id": "C-1", "title": "Printer", "description": "out of toner"}')
-    verbs = [("triage", "score", "--ticket", str(ticket)), ("config", "reload"), ("ledger", "erase", "--task", "C-2", "--yes")]
+    score, erase = ("triage", "score", "--ticket", str(ticket)), ("ledger", "erase", "--task", "C-2", "--yes")
+    verbs = [score, ("config", "reload"), erase]
     with ThreadPoolExecutor(8) as pool:
         codes = list(pool.map(lambda i: command(node, *verbs[i % len(verbs)]).returncode, range(count)))
     traffic.stop()
