@@ -62,6 +62,7 @@ class App:
         self._measures, self._log = seen
         self._boot = os.urandom(5).hex()
         self._counter = itertools.count(1)
+        self._last_headers: list[tuple[bytes, bytes]] = []
 
     async def __call__(self, scope: _Message, receive: _Receive, send: _Send) -> None:
         """ASGI entry: one call per request."""
@@ -83,7 +84,11 @@ class App:
         except Exception as error:  # noqa: BLE001  # rim: whatever happened, the client gets an answer
             reply = self._refuse(error, endpoint, request_id)
         self._count(endpoint, reply.status, time.clock_gettime(time.CLOCK_BOOTTIME) - arrived_s, request_id)
-        await _send_reply(send, reply, request_id)
+        await self._send(send, reply, request_id)
+
+    def close_connections(self) -> None:
+        """From now on every answer is the last on its connection."""
+        self._last_headers = [(b"connection", b"close")]
 
     def _enter(
         self, scope: _Message, headers: dict[bytes, bytes], request_id: str, arrived_s: float
@@ -154,14 +159,14 @@ class App:
         self._measures.observe("request_seconds", route, value=seconds)
         self._log.request(request_id, route, status, seconds)
 
-
-async def _send_reply(send: _Send, reply: Reply, request_id: str) -> None:
-    headers = [
-        (b"content-length", str(len(reply.body)).encode()),
-        (b"x-request-id", request_id.encode()),
-        *reply.headers,
-    ]
-    if reply.media_type:
-        headers.append((b"content-type", reply.media_type))
-    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-    await send({"type": "http.response.body", "body": reply.body})
+    async def _send(self, send: _Send, reply: Reply, request_id: str) -> None:
+        headers = [
+            (b"content-length", str(len(reply.body)).encode()),
+            (b"x-request-id", request_id.encode()),
+            *self._last_headers,
+            *reply.headers,
+        ]
+        if reply.media_type:
+            headers.append((b"content-type", reply.media_type))
+        await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+        await send({"type": "http.response.body", "body": reply.body})

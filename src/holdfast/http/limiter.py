@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,11 +13,15 @@ from typing import Any
 
 from holdfast.errors import Unavailable
 
-__all__ = ["Limiter", "NodeBusy", "Together"]
+__all__ = ["Limiter", "NodeBusy", "StillWorking", "Together"]
 
 _STACK_BYTES = 512 * 1024  # Python frames live on the heap; C recursion below is bounded by the nesting limit
 _MOST_TOGETHER = 32  # more share one fsync, but the first of them waits for the last
 _GATHERERS = 2  # one computes while the other waits for the disk; more would only fight for the interpreter
+
+
+class StillWorking(Unavailable):
+    """A call has not ended in the time a request has."""
 
 
 class NodeBusy(Unavailable):
@@ -56,6 +61,7 @@ class Limiter:
         self._together: deque[_Task] = deque()
         self._lock = threading.Lock()
         self._gatherers = 0
+        self._since: dict[asyncio.Future[Any], float] = {}
         self._finished: deque[tuple[asyncio.Future[Any], Any, BaseException | None]] = deque()
         self._wake_sent = False
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -71,6 +77,7 @@ class Limiter:
         loop = self._loop = asyncio.get_running_loop()
         future: asyncio.Future[Any] = loop.create_future()
         self.busy += 1
+        self._since[future] = time.monotonic()
         if self.busy > len(self._threads) and len(self._threads) < self._threads_max:
             self._start_thread()
         if groupable and self._group is not None:
@@ -82,6 +89,16 @@ class Limiter:
             return await future
         finally:
             self.busy -= 1
+            del self._since[future]
+
+    def give_up_on(self, *, older_than_s: float) -> int:
+        """Answer for calls that have run longer than any request may: their threads go on, nobody waits any more."""
+        now_s = time.monotonic()
+        late = [future for future, since_s in self._since.items() if now_s - since_s > older_than_s]
+        for future in late:
+            if not future.done():
+                future.set_exception(StillWorking(f"{self.name}: no answer after {older_than_s:g} s; try again"))
+        return len(late)
 
     def close(self) -> None:
         """Let the threads end once their calls have."""

@@ -20,7 +20,6 @@ __all__ = [
     "MalformedBody",
     "NoSuchPath",
     "Problem",
-    "StillWorking",
     "UnknownHost",
     "WrongMediaType",
     "problem",
@@ -59,10 +58,6 @@ class CrossSite(Refused):
 
 class Forwarded(Refused):
     """A proxy stands between a node without users and its caller."""
-
-
-class StillWorking(Unavailable):
-    """The call has not ended in the time a request has."""
 
 
 # By name: the error classes of every room are here, and importing them all would load every room at start.

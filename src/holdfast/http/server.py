@@ -22,11 +22,12 @@ from uvicorn.server import ServerState
 from holdfast.errors import Unavailable
 from holdfast.http.connection import Connection, OwnerConnection
 
-__all__ = ["AddressBusy", "ServerLimits", "bind_owner_socket", "bind_tcp", "serve"]
+__all__ = ["AddressBusy", "Hooks", "ServerLimits", "bind_owner_socket", "bind_tcp", "serve"]
 
 _BACKLOG = 2048
 _SWEEP_S = 1.0
 _DRAIN_POLL_S = 0.02
+_LAST_CALL_S = 0.2  # a closed keep-alive connection looks like a failure to a client that is just sending
 _LONGEST_SOCKET_PATH = 100  # the kernel's sun_path holds 108 bytes
 
 
@@ -81,19 +82,28 @@ def bind_owner_socket(directory: Path) -> socket.socket:
     return listener
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hooks:
+    """What the server tells: on the event loop, so none of them may wait."""
+
+    ready: Callable[[], None]
+    """Every signal is handled and both addresses answer."""
+    hangup: Callable[[], None]
+    """SIGHUP."""
+    tick: Callable[[], None]
+    """Once a second."""
+    closing: Callable[[], None]
+    """The end has begun: what is answered from now on is the last on its connection."""
+
+
 def serve(
-    app: Callable[..., Any],
-    listeners: tuple[socket.socket, socket.socket],
-    limits: ServerLimits,
-    *,
-    on_hangup: Callable[[], None],
-    on_ready: Callable[[], None],
+    app: Callable[..., Any], listeners: tuple[socket.socket, socket.socket], limits: ServerLimits, *, hooks: Hooks
 ) -> None:
     """Answer on (tcp, owner socket) until SIGTERM or SIGINT, then drain. Returns when every answer is sent."""
     quiet = logging.getLogger("uvicorn.error")
     quiet.propagate, quiet.disabled = False, True  # its lines are not JSON; what matters is in our own log
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(app, listeners, limits, hooks=(on_hangup, on_ready)))
+        runner.run(_serve(app, listeners, limits, hooks=hooks))
 
 
 async def _serve(
@@ -101,7 +111,7 @@ async def _serve(
     listeners: tuple[socket.socket, socket.socket],
     limits: ServerLimits,
     *,
-    hooks: tuple[Callable[[], None], Callable[[], None]],
+    hooks: Hooks,
 ) -> None:
     loop = asyncio.get_running_loop()
     config = Config(
@@ -118,24 +128,26 @@ async def _serve(
     config.load()
     state = ServerState()
     stop = asyncio.Event()
-    on_hangup, on_ready = hooks
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    loop.add_signal_handler(signal.SIGHUP, on_hangup)
+    loop.add_signal_handler(signal.SIGHUP, hooks.hangup)
     tcp, owner = listeners
     bounds = {"most_connections": limits.connections}
     servers = [
         await loop.create_server(partial(Connection, config, state, bounds, loop), sock=tcp),
         await loop.create_unix_server(partial(OwnerConnection, config, state, bounds, loop), sock=owner),
     ]
-    on_ready()
-    await _sweep_until(stop, state, limits)
+    hooks.ready()
+    await _sweep_until(stop, state, limits, tick=hooks.tick)
     for server in servers:
         server.close()
+    hooks.closing()
     await _drain(state, limits.drain_s)
 
 
-async def _sweep_until(stop: asyncio.Event, state: ServerState, limits: ServerLimits) -> None:
+async def _sweep_until(
+    stop: asyncio.Event, state: ServerState, limits: ServerLimits, *, tick: Callable[[], None]
+) -> None:
     loop = asyncio.get_running_loop()
     while not stop.is_set():
         state.default_headers = [(b"date", formatdate(usegmt=True).encode())]
@@ -143,14 +155,17 @@ async def _sweep_until(stop: asyncio.Event, state: ServerState, limits: ServerLi
         for connection in tuple(state.connections):
             if isinstance(connection, Connection):
                 connection.close_if_slow(now_s, head_s=limits.header_timeout_s, body_s=limits.body_timeout_s)
+        tick()
         with suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), _SWEEP_S)
 
 
 async def _drain(state: ServerState, drain_s: float) -> None:
-    """Close what is idle, wait for what is being answered."""
+    """Let busy clients hear it with their next answer, close what is idle, wait for what is being answered."""
     loop = asyncio.get_running_loop()
     end_s = loop.time() + drain_s
+    if state.tasks:
+        await asyncio.sleep(min(_LAST_CALL_S, drain_s))
     while state.tasks and loop.time() < end_s:
         _close_idle(state)
         await asyncio.sleep(_DRAIN_POLL_S)

@@ -12,7 +12,7 @@ from holdfast import __version__
 from holdfast.http.app import App, AppLimits
 from holdfast.http.gate import Gate
 from holdfast.http.limiter import Limiter, Together
-from holdfast.http.server import ServerLimits, bind_owner_socket, bind_tcp, serve
+from holdfast.http.server import Hooks, ServerLimits, bind_owner_socket, bind_tcp, serve
 from holdfast.http.surface import route_table
 from holdfast.http.triage import TriageEndpoints
 from holdfast.node.log import Log
@@ -24,6 +24,8 @@ from holdfast.settings.tree import Settings
 __all__ = ["run"]
 
 _KIB = 1024
+_ANSWERING_S = 35.0  # the longest deadline, and what the disk may take after it
+_OPERATOR_S = 900.0  # installing measures a package on this machine
 _SPARE_THREADS = 32  # for batches, embeddings and lower tiers while the full tier's queue is full
 
 
@@ -48,14 +50,23 @@ def run(loaded: Loaded, directory: Path, *, reread: Callable[[], Loaded]) -> Non
                 app,
                 (tcp, owner),
                 _server_limits(settings),
-                on_hangup=node.reload_soon,
-                on_ready=lambda: _ready(node, host, port),
+                hooks=Hooks(
+                    ready=lambda: _ready(node, host, port),
+                    hangup=node.reload_soon,
+                    tick=lambda: _give_up(limiters),
+                    closing=app.close_connections,
+                ),
             )
             log.info("stopping")
             notify("STOPPING=1")
         finally:
             node.stop()
         log.info("stopped")
+
+
+def _give_up(limiters: dict[str, Limiter]) -> None:
+    limiters["answering"].give_up_on(older_than_s=_ANSWERING_S)
+    limiters["operator"].give_up_on(older_than_s=_OPERATOR_S)
 
 
 def _ready(node: Node, host: str, port: int) -> None:

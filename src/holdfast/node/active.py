@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from holdfast import __version__
@@ -11,10 +11,12 @@ from holdfast.apps.triage.scoring import Lens, Policy, read_lens
 from holdfast.digest import Digest
 from holdfast.inference import Serving
 from holdfast.manifest import Head, Manifest
+from holdfast.node.limits import tolerant_values
 from holdfast.runtime.engine import Engine, EngineSet
 from holdfast.runtime.rules_engine import BUILTIN_HEADS, RulesEngine, RulesHead
 from holdfast.runtime.rules_table import BUILTIN_TABLE, table_digest
-from holdfast.tier import Reason, Tier
+from holdfast.settings.tree import Settings
+from holdfast.tier import TIERS, Reason, Tier
 
 if TYPE_CHECKING:
     # Only the type: the pool costs 30 ms of a cold start in which RULES already answers.
@@ -52,6 +54,8 @@ class Active:
     lens: Lens
     policy: Policy
     loadout: Loadout
+    override_fault: str = ""
+    """Why the operator's overrides of the package are not in force; empty when they are."""
 
 
 def builtin_loadout(reason: Reason) -> Loadout:
@@ -68,7 +72,7 @@ def builtin_loadout(reason: Reason) -> Loadout:
     )
 
 
-def activated(loadout: Loadout, policy: Policy, *, configured: Tier, generation: int) -> Active:
+def activated(loadout: Loadout, policy: Policy, settings: Settings, *, generation: int) -> Active:
     """Return the snapshot of `loadout` under these settings."""
     serving = Serving(
         package=loadout.name,
@@ -79,6 +83,20 @@ def activated(loadout: Loadout, policy: Policy, *, configured: Tier, generation:
         settings_generation=generation,
     )
     engines = EngineSet(
-        engines=loadout.engines, configured=configured, absent=loadout.absent, shortfall=loadout.shortfall
+        engines=loadout.engines,
+        configured=_configured(loadout, Tier(settings.tiers.highest)),
+        absent=loadout.absent,
+        shortfall=loadout.shortfall,
     )
-    return Active(serving, engines, read_lens(loadout.heads), policy, loadout)
+    lens, fault = read_lens(loadout.heads), ""
+    if loadout.manifest is not None:
+        values, fault = tolerant_values(settings, loadout.manifest)
+        confidence = values.get("route.minimum_confidence")
+        lens = lens if confidence is None else replace(lens, minimum_confidence=float(confidence))
+    return Active(serving, engines, lens, policy, loadout, fault)
+
+
+def _configured(loadout: Loadout, highest: Tier) -> Tier:
+    """The best tier that is wanted and that the package declares: one without an encoder is not degraded for ever."""
+    wanted = TIERS[TIERS.index(highest) :]
+    return next(tier for tier in wanted if loadout.absent.get(tier) is not Reason.NOT_IN_PACKAGE)

@@ -11,14 +11,24 @@ from holdfast.apps.triage.rules_file import NO_RULES
 from holdfast.apps.triage.rules_watch import read_rules
 from holdfast.apps.triage.scoring import Policy
 from holdfast.apps.triage.vocabulary import read_builtin_vocabulary
+from holdfast.manifest import Manifest
 from holdfast.runtime.limits import WorkerLimits
 from holdfast.settings.loading import Loaded
 from holdfast.settings.rubric import rubric_of
 from holdfast.settings.tree import Settings
 from holdfast.store.choice import InstallLimits
+from holdfast.store.defaults import InvalidOverride, Value, effective_defaults
 from holdfast.tier import Tier
 
-__all__ = ["answer_limits", "install_limits", "overrides_of", "policy_of", "rules_path", "worker_limits"]
+__all__ = [
+    "answer_limits",
+    "install_limits",
+    "package_values",
+    "policy_of",
+    "rules_path",
+    "tolerant_values",
+    "worker_limits",
+]
 
 _MIB = 1 << 20
 
@@ -50,13 +60,21 @@ def worker_limits(settings: Settings) -> WorkerLimits:
     )
 
 
-def overrides_of(settings: Settings, package: str) -> dict[str, float | bool | str]:
-    """What the operator put in place of the package's defaults."""
-    chosen = settings.packages.get(package)
-    overrides = dict(chosen.overrides) if chosen else {}
-    if settings.tiers.cascade != "package":
+def package_values(settings: Settings, manifest: Manifest) -> dict[str, Value]:
+    """The package's operating values with the operator's in their place. Raises InvalidOverride naming the key."""
+    chosen = settings.packages.get(manifest.name)
+    overrides: dict[str, Value] = dict(chosen.overrides) if chosen else {}
+    if settings.tiers.cascade != "package" and "cascade" in manifest.defaults:
         overrides.setdefault("cascade", settings.tiers.cascade)
-    return overrides
+    return effective_defaults(manifest, overrides)
+
+
+def tolerant_values(settings: Settings, manifest: Manifest) -> tuple[dict[str, Value], str]:
+    """The same for a node that must serve: with an override that cannot be, the package's own values and why."""
+    try:
+        return package_values(settings, manifest), ""
+    except InvalidOverride as error:
+        return effective_defaults(manifest, {}), str(error)
 
 
 def install_limits(settings: Settings) -> InstallLimits:

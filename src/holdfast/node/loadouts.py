@@ -8,7 +8,7 @@ from holdfast.clock import Clock
 from holdfast.manifest import Manifest, Variant
 from holdfast.measure import Measures
 from holdfast.node.active import Loadout
-from holdfast.node.limits import worker_limits
+from holdfast.node.limits import tolerant_values, worker_limits
 from holdfast.runtime.engine import Engine
 from holdfast.runtime.full_engine import FullEngine, FullLimits
 from holdfast.runtime.linear_engine import LinearEngine
@@ -62,6 +62,8 @@ def loadout_of(package: LoadedPackage, workshop: Workshop) -> Loadout:
         )
     else:
         absent[Tier.FULL] = Reason.NOT_IN_PACKAGE if variant is None else Reason.NOT_READY
+    if Tier.SMALL not in engines:
+        absent[Tier.SMALL] = Reason.PINNED
     return Loadout(
         name=manifest.name,
         version=manifest.version,
@@ -89,13 +91,5 @@ def _full_variant(package: LoadedPackage, settings: Settings) -> Variant | None:
 
 def _full_limits(settings: Settings, manifest: Manifest) -> FullLimits:
     """How the full tier spends its work: the operator's word, else the package's default."""
-    return FullLimits(cascade=_cascade(settings, manifest), cached_answers=settings.runtime.cache_texts)
-
-
-def _cascade(settings: Settings, manifest: Manifest) -> bool:
-    chosen = settings.packages.get(manifest.name)
-    default = manifest.defaults.get("cascade")
-    for value in (chosen.overrides.get("cascade") if chosen else None, settings.tiers.cascade):
-        if isinstance(value, bool):
-            return value
-    return bool(default.value) if default is not None else False
+    values, _ = tolerant_values(settings, manifest)
+    return FullLimits(cascade=bool(values.get("cascade", False)), cached_answers=settings.runtime.cache_texts)

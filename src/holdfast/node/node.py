@@ -22,7 +22,7 @@ from holdfast.digest import digest_value
 from holdfast.errors import HoldfastError
 from holdfast.measure import Measures
 from holdfast.node.active import Active, Loadout, activated, builtin_loadout
-from holdfast.node.limits import answer_limits, install_limits, overrides_of, policy_of, rules_path
+from holdfast.node.limits import answer_limits, install_limits, package_values, policy_of, rules_path
 from holdfast.node.log import Log
 from holdfast.node.loop import Loop
 from holdfast.node.senses import Senses
@@ -31,7 +31,6 @@ from holdfast.node.views import Reloaded
 from holdfast.release import Verified
 from holdfast.settings.loading import Loaded, changed_keys, needs_restart
 from holdfast.store.choice import InstallLimits
-from holdfast.store.defaults import effective_defaults
 from holdfast.store.package import VerifiedPackage
 from holdfast.store.shelf import LoadedPackage, NoGoodPackage
 from holdfast.tier import Reason, Tier
@@ -142,7 +141,7 @@ class Node:
         """
         policy = policy_of(loaded)
         if (manifest := self.active.loadout.manifest) is not None:
-            effective_defaults(manifest, overrides_of(loaded.settings, manifest.name))
+            package_values(loaded.settings, manifest)
         generation = self.state.facts.settings_generation(digest_value(loaded.settings))
         with self._swap:
             self.loaded, self._policy, self.generation = loaded, policy, generation
@@ -212,8 +211,7 @@ class Node:
         return configured or next(iter(active), "")
 
     def _activated(self, loadout: Loadout) -> Active:
-        configured = Tier(self.loaded.settings.tiers.highest)
-        return activated(loadout, self._policy, configured=configured, generation=self.generation)
+        return activated(loadout, self._policy, self.loaded.settings, generation=self.generation)
 
     def _loadout(self) -> Loadout:
         """The engines of the active package, or RULES alone where there is no good one."""

@@ -51,6 +51,8 @@ class Senses:
         """What every component wants a person to know, worst first."""
         node = self._node
         found = [*node.state.journal.findings(), *node.state.store.findings(), *node.answerer.findings()]
+        if fault := node.active.override_fault:
+            found.append(_override_refused(fault))
         if node.rules_watch is not None:
             found += node.rules_watch.findings()
         for pool in node.pools():
@@ -80,3 +82,13 @@ class Senses:
             except HoldfastError as error:
                 # The store keeps its own history; a full ledger must not stop the senses.
                 self._node.log.failure("package-event-not-recorded", detail=str(error))
+
+
+def _override_refused(fault: str) -> Finding:
+    return Finding(
+        name="override-refused",
+        severity=Severity.WARNING,
+        sentence=f"The overrides of the package are not in force, its own defaults are: {fault}.",
+        next_step="Mend the value in the configuration, then run `holdfast config reload`.",
+        component="node",
+    )
