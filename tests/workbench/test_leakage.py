@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast.workbench.columns import parse_columns
-from holdfast.workbench.leakage import LeakageFinding, column_findings, find_leakage, without_copies
+from holdfast.workbench.hindsight import column_findings
+from holdfast.workbench.leakage import LeakageFinding, find_leakage, without_copies
 from holdfast.workbench.shingles import near_twins
 from holdfast.workbench.splits import Split, at_random, chronological, normalise
 from holdfast.workbench.tickets import LabelledTicket, read, read_tickets

@@ -18,8 +18,8 @@ from holdfast.runtime.onnx_engine import OnnxEncoder
 from holdfast.runtime.panel import Encoded, Panel
 from holdfast.tier import Tier
 from holdfast.workbench.figures import measure
+from holdfast.workbench.labelled import LabelledTicket
 from holdfast.workbench.report import TierReport
-from holdfast.workbench.tickets import LabelledTicket
 
 __all__ = ["NothingToJudge", "answer", "evaluate_head", "tiers_of", "urgent_sets"]
 

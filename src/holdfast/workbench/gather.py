@@ -8,7 +8,7 @@ from pathlib import Path
 
 from holdfast.errors import InvalidInput
 from holdfast.workbench.columns import Columns
-from holdfast.workbench.leakage import column_findings
+from holdfast.workbench.hindsight import column_findings
 from holdfast.workbench.plan import Inputs, TrainingPlan
 from holdfast.workbench.planning import HoldOut, head_names, plan_head, report_dataset
 from holdfast.workbench.tickets import LabelledTicket, Reading, read

@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import msgspec
 
-from holdfast.workbench.columns import Columns
+from holdfast.workbench.labelled import LabelledTicket
 from holdfast.workbench.shingles import near_twins
 from holdfast.workbench.splits import Split, normalise
-from holdfast.workbench.tickets import LabelledTicket, Reading
 
-__all__ = ["NEAR", "LeakageFinding", "column_findings", "find_leakage", "without_copies"]
+__all__ = ["NEAR", "LeakageFinding", "find_leakage", "without_copies"]
 
 NEAR = 0.8
 """Jaccard resemblance of word triples from which two texts are near duplicates."""
 _MAX_ROWS = 1000  # named in full up to here; the count is always whole
-_KNOWN_LATER = re.compile(
-    r"^(post_|resol|closed|fixed|updated|modified|last_|status|state$|votes?$|watch|comments?$|n_comments|assignee|"
-    r"time_to|duration|sla_|root_cause|kev$|exploitation)",
-    re.IGNORECASE,
-)
 _MIN_LABEL_CHARS = 3
 _MIN_LABEL_TICKETS = 20
 _TELLING_SHARE, _TELLING_LIFT = 0.2, 4.0  # a label word this common in its own tickets and this rare elsewhere tells
@@ -168,35 +161,3 @@ def _told(label: str, texts: Sequence[str], own: Sequence[bool]) -> list[int]:
     share = len(inside) / sum(own)
     elsewhere = (outside + 1) / (len(texts) - sum(own) + 1)
     return inside if share >= _TELLING_SHARE and share >= _TELLING_LIFT * elsewhere else []
-
-
-def column_findings(reading: Reading) -> tuple[LeakageFinding, ...]:
-    """Findings about columns whose names say that they are filled in after the ticket was written."""
-    used = {name for columns in reading.columns for name in _text_and_labels(columns) if _KNOWN_LATER.search(name)}
-    later = tuple(name for name in reading.unread if _KNOWN_LATER.search(name))
-    findings = []
-    if used:
-        findings.append(
-            LeakageFinding(
-                kind="known_later",
-                severity="warning",
-                count=len(used),
-                sentence=f"the model reads columns that are known only later by their names: {', '.join(sorted(used))}",
-                next_step="map a column that is filled in when the ticket is written",
-            )
-        )
-    if later:
-        findings.append(
-            LeakageFinding(
-                kind="known_later",
-                severity="notice",
-                count=len(later),
-                sentence=f"columns that are known only later were left unread: {', '.join(later)}",
-                next_step="nothing to do",
-            )
-        )
-    return tuple(findings)
-
-
-def _text_and_labels(columns: Columns) -> tuple[str, ...]:
-    return tuple(name for name in (columns.title, columns.body, *columns.labels.values()) if name)

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from holdfast.workbench.labelled import LabelledTicket
 from holdfast.workbench.leakage import LeakageFinding
 from holdfast.workbench.report import DatasetReport, SplitReport
-from holdfast.workbench.tickets import LabelledTicket
 
 __all__ = ["HeadPlan", "Inputs", "TrainingPlan"]
 

@@ -18,7 +18,7 @@ from holdfast.errors import HoldfastError
 from holdfast.manifest import Manifest
 from holdfast.store.package import open_package, write_package
 from holdfast.workbench.bundled import BACKGROUND, BUNDLED, DATA_DIR, BundledHead, load_head, read_bundled
-from holdfast.workbench.leakage import column_findings
+from holdfast.workbench.hindsight import column_findings
 from holdfast.workbench.plan import HeadPlan, Inputs, TrainingPlan
 from holdfast.workbench.planning import head_from_split, report_dataset
 from holdfast.workbench.progress import watched

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from holdfast.errors import InvalidInput
-from holdfast.workbench.tickets import LabelledTicket
+from holdfast.workbench.labelled import LabelledTicket
 
 __all__ = ["SPLITS", "ImpossibleSplit", "Split", "at_random", "by_group", "chronological", "normalise"]
 

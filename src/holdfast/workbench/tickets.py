@@ -4,34 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from pathlib import Path
 
 from holdfast.inference import compose_text
 from holdfast.workbench.columns import Columns, resolve, resolve_text
 from holdfast.workbench.dates import ISO, choose_format, parse_date
+from holdfast.workbench.labelled import LabelledTicket
 from holdfast.workbench.rows import BadRow, Row, Table, UnreadableTickets, open_table
 
 __all__ = ["LabelledTicket", "Reading", "read", "read_texts", "read_tickets"]
 
 _NAMED_IN_ERROR = 3
-
-
-@dataclass(frozen=True, slots=True)
-class LabelledTicket:
-    """One real ticket with what people decided about it."""
-
-    id: str
-    text: str
-    """Title and body as a model reads them (`compose_text`)."""
-    labels: Mapping[str, str]
-    """Head -> label; a head the ticket has no label for is absent. Never empty."""
-    at: datetime | None
-    """When it was written, UTC; None if the file does not say."""
-    group: str
-    """Project, customer: what a group hold-out keeps together; may be empty."""
-    where: str
-    """`file:line` of its row."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from holdfast.errors import InvalidInput
+from holdfast.workbench.labelled import LabelledTicket
 from holdfast.workbench.plan import Inputs, TrainingPlan
 from holdfast.workbench.progress import Told
 from holdfast.workbench.report import TrainingReport
-from holdfast.workbench.tickets import LabelledTicket
 from holdfast.workbench.written import ReportFiles, require_free, write_reports, write_source
 
 if TYPE_CHECKING:
