@@ -32,7 +32,11 @@ _PARAMETERS = (
     Parameter(name="tier", schema={"type": "string", "enum": [one.value for one in Tier]}),
     Parameter(name="task_id", description="Of one ticket only."),
     Parameter(name="limit", schema={"type": "integer", "minimum": 1, "maximum": MAX_PAGE, "default": 50}),
-    Parameter(name="cursor", description="`next_cursor` of the page before."),
+    Parameter(
+        name="cursor",
+        description="`next_cursor` of the page before.",
+        schema={"type": "string", "pattern": "^(c[0-9]{1,18})?$"},
+    ),
 )
 
 

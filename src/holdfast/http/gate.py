@@ -78,7 +78,7 @@ def check_media_type(headers: Mapping[bytes, bytes], accepted: tuple[bytes, ...]
     kind, _, rest = given.lower().partition(b";")
     charset = rest.replace(b" ", b"").replace(b'"', b"")
     if kind.strip() not in accepted or charset not in (b"", b"charset=utf-8", b"charset=us-ascii"):
-        names = " or ".join(one.decode() for one in accepted)
+        names = " or ".join(one.decode() for one in accepted if one)
         raise WrongMediaType(f"header Content-Type: expected {names} in UTF-8, found {given[:80].decode('latin-1')!r}")
 
 

@@ -17,13 +17,14 @@ from holdfast.http.deadlines import DEADLINE_HEADER, deadline_of
 from holdfast.http.messages import Endpoint, Parameter, Reply, Request
 from holdfast.http.open_inference import OutputTensor, decode_infer, encode_infer, model_metadata
 from holdfast.http.problems import MalformedBody, retry_after, status_of
-from holdfast.node.active import Active
+from holdfast.node.active import BUILTIN, Active
 from holdfast.node.node import Node
 from holdfast.node.showing import health
 
 __all__ = ["OpenInferenceEndpoints", "UnknownModel", "failure"]
 
 _BINARY = b"application/octet-stream"
+_UNSAID = b""  # tritonclient sends no Content-Type; the gate has already turned other sites away
 _LENGTH_HEADER = b"inference-header-content-length"
 _MOST_BYTES = 1 << 30
 
@@ -82,7 +83,7 @@ class OpenInferenceEndpoints:
                 call=self.infer,
                 stage="answering",
                 summary="Score texts given as tensors; JSON, or JSON followed by binary tensors.",
-                media_types=(b"application/json", _BINARY),
+                media_types=(b"application/json", _BINARY, _UNSAID),
                 parameters=(
                     DEADLINE_HEADER,
                     Parameter(
@@ -146,14 +147,19 @@ class OpenInferenceEndpoints:
         return _reply(question.id, scored, active, outputs=question.outputs)
 
     def _active(self, request: Request) -> Active:
-        """The package in service, if it is the one the path names."""
+        """The package in service, if it is the one the path names or what stands in for that one."""
         active = self._node.active
         serving = active.serving
-        model = request.arguments["model"]
-        version = request.arguments.get("version", serving.version)
-        if model != serving.package or version != serving.version:
-            raise UnknownModel(f"expected model {serving.package!r} version {serving.version!r}, found {model[:80]!r}")
-        return active
+        model, version = request.arguments["model"], request.arguments.get("version")
+        if model == serving.package and version in (None, serving.version):
+            return active
+        # A client asks for its model by name; while that has no good version, the built-in rules answer in its place.
+        if version is None and serving.package == BUILTIN and model == self._node.package_name():
+            return active
+        raise UnknownModel(
+            f"expected model {serving.package!r} version {serving.version!r}, found {model[:80]!r}"
+            + (f" version {version[:80]!r}" if version else "")
+        )
 
 
 def failure(error: BaseException, request_id: str) -> Reply:

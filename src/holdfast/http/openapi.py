@@ -90,7 +90,7 @@ def _operation(endpoint: Endpoint, schemas: dict[type, dict[str, Any]]) -> dict[
     }
     if endpoint.method == "POST":
         schema = schemas[endpoint.takes] if endpoint.takes is not None else {}
-        content = {kind.decode(): {"schema": schema} for kind in endpoint.media_types}
+        content = {kind.decode(): {"schema": schema} for kind in endpoint.media_types if kind}
         operation["requestBody"] = {"required": True, "content": content}
     return operation
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import msgspec
 
 from holdfast.apps.triage.app import Call, Scored
 from holdfast.apps.triage.decision import Decision
-from holdfast.apps.triage.ticket import Ticket, decode_batch, decode_ticket
+from holdfast.apps.triage.ticket import MAX_BATCH, Ticket, decode_batch, decode_ticket
 from holdfast.errors import HoldfastError
 from holdfast.http.bodies import encode
 from holdfast.http.deadlines import DEADLINE_HEADER, deadline_of
@@ -30,7 +31,7 @@ _KEY_HEADER = Parameter(
 class BatchQuestion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Tickets to be scored together, 1 to 256."""
 
-    tickets: tuple[Ticket, ...]
+    tickets: Annotated[tuple[Ticket, ...], msgspec.Meta(min_length=1, max_length=MAX_BATCH)]
 
 
 class BatchAnswer(msgspec.Struct, frozen=True, kw_only=True):
