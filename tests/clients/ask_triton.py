@@ -14,6 +14,13 @@ asked.set_data_from_numpy(texts, binary_data=binary)
 names = ("score", "priority_probabilities", "priority", "route")
 wanted = [triton.InferRequestedOutput(name, binary_data=binary) for name in names]
 answer = client.infer(model, [asked], outputs=wanted, request_id="req-1")
+
+
+def texts_of(name: str) -> list[str]:
+    """JSON tensors come as str, binary ones as bytes."""
+    return [value if isinstance(value, str) else value.decode() for value in answer.as_numpy(name)]
+
+
 metadata = client.get_model_metadata(model)
 try:
     client.infer("no-such-model", [asked])
@@ -33,8 +40,8 @@ print(
             "parameters": answer.get_response().get("parameters", {}),
             "score": answer.as_numpy("score").tolist(),
             "probabilities_shape": list(answer.as_numpy("priority_probabilities").shape),
-            "priority": [value.decode() for value in answer.as_numpy("priority")],
-            "route": [value.decode() for value in answer.as_numpy("route")],
+            "priority": texts_of("priority"),
+            "route": texts_of("route"),
             "refused": refused,
         }
     )

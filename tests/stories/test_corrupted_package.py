@@ -64,5 +64,7 @@ def test_with_no_good_version_the_built_in_rules_answer(two_versions: tuple[Serv
         _flip_a_bit(path, seed=2)
     node.start()
     reply = node.post("/v1/triage/score", {"id": "1", "title": "VPN", "description": "does not connect"}).json()
+    by_name = node.ask("GET", "/v2/models/triage-en/ready").json()
     assert (reply["served_by"]["tier"], reply["served_by"]["package"]) == ("rules", "builtin")
+    assert by_name == {"name": "builtin", "ready": True}
     assert reply["recorded"] is True
