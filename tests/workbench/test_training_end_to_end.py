@@ -17,6 +17,7 @@ from holdfast.cli.triage_evaluate import evaluate
 from holdfast.cli.triage_train import train
 from holdfast.store.package import build, open_package
 from holdfast.workbench.report import TrainingReport
+from holdfast.workbench.training_list import DamagedTrainingList, write_training_list
 
 BUNDLED = Path(__file__).parents[2] / "data"
 EVERY = 40  # of the bundled help-desk tickets: a thousand train in seconds
@@ -120,6 +121,13 @@ def test_tickets_outside_a_heads_domain_count_as_served_in_report_and_judgement(
     reported = json.loads((learnt.parent / "report.json").read_bytes())["heads"][0]
     assert reported["gate"]["own_passed_share"] < 1.0
     assert judged["confusion"] == reported["tiers"][0]["figures"]["confusion"]
+
+
+def test_the_training_list_of_another_package_is_refused(trained: Trained, tmp_path: Path) -> None:
+    other = tmp_path / "training-list.txt"
+    write_training_list(other, ["a text that was never in it"])
+    with pytest.raises(DamagedTrainingList, match="expected the training list sha256:"):
+        _run(evaluate, "--package", trained.package, "--tickets", trained.tickets, "--training-list", other)
 
 
 def test_the_same_tickets_and_seed_give_the_same_package(trained: Trained, tmp_path: Path) -> None:

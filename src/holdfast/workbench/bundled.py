@@ -102,22 +102,34 @@ def load_head(head: str, *, directory: Path = DATA_DIR, seed: int = 0) -> Bundle
 def read_bundled(origin: BundledSet, *, directory: Path = DATA_DIR) -> Reading:
     """Check and read one bundled set. Raises BundledDamaged, UnreadableTickets."""
     path = directory / origin.file
-    _check(path, directory / _SUMS)
+    _check(path, read_sums(directory))
     return read([path], origin.columns)
 
 
-def _check(path: Path, sums: Path) -> None:
+def read_sums(directory: Path) -> dict[str, str]:
+    """SHA-256 of each bundled file, by name. Raises BundledDamaged."""
+    path = directory / _SUMS
     try:
-        lines = [line.split(maxsplit=1) for line in sums.read_text().splitlines() if line.strip()]
+        lines = [line.split(maxsplit=1) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    except OSError as error:
+        raise _unreadable(error) from error
+    return {name: digest for digest, name in lines}
+
+
+def _check(path: Path, sums: Mapping[str, str]) -> None:
+    try:
         found = digest_bytes(path.read_bytes()).removeprefix("sha256:")
     except OSError as error:
+        raise _unreadable(error) from error
+    if sums.get(path.name) != found:
         raise BundledDamaged(
-            f"{error.filename}: cannot be read: {error.strerror}; the reference package is built from a checkout, "
-            "or name the directory of its tickets with --data-dir"
-        ) from error
-    wanted = {name: digest for digest, name in lines}
-    if wanted.get(path.name) != found:
-        raise BundledDamaged(
-            f"{path}: expected sha256 {wanted.get(path.name, 'listed in ' + sums.name)}, found {found}; "
+            f"{path}: expected sha256 {sums.get(path.name, 'listed in ' + _SUMS)}, found {found}; "
             "get the file again with 'git checkout -- data'"
         )
+
+
+def _unreadable(error: OSError) -> BundledDamaged:
+    return BundledDamaged(
+        f"{error.filename}: cannot be read: {error.strerror}; the reference package is built from a checkout, "
+        "or name the directory of its tickets with --data-dir"
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,8 +10,9 @@ from holdfast.errors import InvalidInput
 from holdfast.workbench.columns import Columns
 from holdfast.workbench.hindsight import column_findings
 from holdfast.workbench.plan import Inputs, TrainingPlan
-from holdfast.workbench.planning import HoldOut, head_names, plan_head, report_dataset
+from holdfast.workbench.planning import HoldOut, head_names, plan_head, report_dataset, training_digest
 from holdfast.workbench.tickets import LabelledTicket, Reading, read
+from holdfast.workbench.training_list import TRAINING_LIST
 
 __all__ = ["TooManyBadRows", "Wishes", "gather", "read_all"]
 
@@ -34,7 +35,6 @@ class Wishes:
     loss_budget: float = 0.002
     licence: str = ""
     max_bad_ratio: float = 0.01
-    recipe: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_all(paths: Sequence[Path], columns: Columns, *, max_bad_ratio: float) -> list[tuple[Path, Reading]]:
@@ -73,7 +73,11 @@ def gather(paths: Sequence[Path], columns: Columns, wishes: Wishes) -> tuple[Tra
         loss_budget=wishes.loss_budget,
         datasets=tuple(path.name for path in paths),
         licences=tuple(wishes.licence or "not stated" for _ in paths),
-        recipe={"seed": str(wishes.hold_out.seed), "hold_out": heads[0].split.sentence, **wishes.recipe},
+        recipe={
+            "seed": str(wishes.hold_out.seed),
+            **{f"hold_out.{head.name}": head.split.sentence for head in heads},
+            TRAINING_LIST: training_digest(heads),
+        },
     )
     return plan, Inputs(
         datasets=tuple(report_dataset(path, reading, licence=wishes.licence) for path, reading in readings),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from holdfast.digest import Digest
 from holdfast.errors import InvalidInput
 from holdfast.manifest import Manifest
 from holdfast.store.package import VerifiedPackage, open_package
@@ -17,7 +18,7 @@ from holdfast.workbench.evaluation import NothingToJudge, answer, evaluate_head,
 from holdfast.workbench.gather import read_all
 from holdfast.workbench.report import TierReport
 from holdfast.workbench.tickets import LabelledTicket
-from holdfast.workbench.training_list import read_training_list, text_digest
+from holdfast.workbench.training_list import TRAINING_LIST, read_training_list, text_digest
 
 __all__ = ["Examination", "HeadJudgement", "Judgement", "TierMissing", "judge"]
 
@@ -69,8 +70,8 @@ def judge(examination: Examination) -> Judgement:
     """
     readings = read_all(examination.tickets, examination.columns, max_bad_ratio=examination.max_bad_ratio)
     given = [ticket for _, reading in readings for ticket in reading.tickets]
-    tickets = _unlearnt(given, examination.training_list)
     with open_package(examination.package) as package:
+        tickets = _unlearnt(given, examination.training_list, package.manifest)
         tiers = _tiers(package, examination.tiers)
         files = {entry.path: package.read(entry.path) for entry in package.manifest.files}
         return Judgement(
@@ -84,10 +85,11 @@ def judge(examination: Examination) -> Judgement:
         )
 
 
-def _unlearnt(tickets: list[LabelledTicket], training_list: Path | None) -> list[LabelledTicket]:
+def _unlearnt(tickets: list[LabelledTicket], training_list: Path | None, manifest: Manifest) -> list[LabelledTicket]:
     if training_list is None:
         return tickets
-    learnt = read_training_list(training_list)
+    expected = manifest.provenance.recipe.get(TRAINING_LIST)
+    learnt = read_training_list(training_list, expected=Digest(expected) if expected else None)
     fresh = [ticket for ticket in tickets if text_digest(ticket.text) not in learnt]
     if not fresh:
         raise NothingToJudge(f"the package learnt from all {len(tickets)} tickets; judge it on others")

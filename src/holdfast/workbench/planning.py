@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from holdfast.digest import digest_bytes
+from holdfast.digest import Digest, digest_bytes
 from holdfast.errors import InvalidInput
 from holdfast.workbench.leakage import LeakageFinding, find_leakage, without_copies
 from holdfast.workbench.plan import HeadPlan
@@ -18,7 +18,16 @@ from holdfast.workbench.tickets import LabelledTicket, Reading
 from holdfast.workbench.training_list import list_digest
 from holdfast.workbench.urgency import order_labels, parse_urgency
 
-__all__ = ["AUTO", "HoldOut", "NothingToLearn", "head_from_split", "head_names", "plan_head", "report_dataset"]
+__all__ = [
+    "AUTO",
+    "HoldOut",
+    "NothingToLearn",
+    "head_from_split",
+    "head_names",
+    "plan_head",
+    "report_dataset",
+    "training_digest",
+]
 
 AUTO = "auto"
 """Hold out by time if the tickets say when they were written, else at random."""
@@ -103,6 +112,11 @@ def head_from_split(
         ),
         leakage=(*known, *findings),
     )
+
+
+def training_digest(heads: Sequence[HeadPlan]) -> Digest:
+    """Digest of the training list of all `heads` together: what a package's provenance names."""
+    return list_digest(ticket.text for head in heads for ticket in head.train)
 
 
 def _ordered(head: str, labels: Sequence[str], urgency: Sequence[str]) -> tuple[tuple[str, ...], tuple[float, ...]]:

@@ -6,6 +6,7 @@ python -m holdfast.workbench.reference --out DIR --cache DIR
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,17 +14,18 @@ from pathlib import Path
 from typing import TextIO
 
 from holdfast import __version__
-from holdfast.digest import Digest
+from holdfast.digest import Digest, digest_value
 from holdfast.errors import HoldfastError
 from holdfast.manifest import Manifest
+from holdfast.runtime.features import FEATURES_VERSION
 from holdfast.store.package import open_package, write_package
-from holdfast.workbench.bundled import BACKGROUND, BUNDLED, DATA_DIR, BundledHead, load_head, read_bundled
+from holdfast.workbench.bundled import BACKGROUND, BUNDLED, DATA_DIR, BundledHead, load_head, read_bundled, read_sums
 from holdfast.workbench.hindsight import column_findings
 from holdfast.workbench.plan import HeadPlan, Inputs, TrainingPlan
-from holdfast.workbench.planning import head_from_split, report_dataset
+from holdfast.workbench.planning import head_from_split, report_dataset, training_digest
 from holdfast.workbench.progress import watched
 from holdfast.workbench.tickets import LabelledTicket
-from holdfast.workbench.training_list import read_training_list, text_digest
+from holdfast.workbench.training_list import TRAINING_LIST, read_training_list, text_digest
 from holdfast.workbench.training_run import run, step_weights
 from holdfast.workbench.weights import PUBLIC_PACKAGE, fetch_public_weights
 from holdfast.workbench.written import ReportFiles, report_files, write_reports
@@ -84,10 +86,10 @@ def reference_plan(
         datasets=tuple(one.origin.source for one in loaded),
         licences=tuple(one.origin.licence for one in loaded),
         recipe={
-            "holdfast": __version__,
+            "plan": _plan_digest(directory),
             "seed": str(SEED),
             **{f"hold_out.{head.name}": head.split.sentence for head in heads},
-            **{f"training_list.{head.name}": head.split.train_digest for head in heads},
+            TRAINING_LIST: training_digest(heads),
         },
     )
     inputs = Inputs(
@@ -95,6 +97,12 @@ def reference_plan(
         notices=tuple(finding for one in loaded for finding in column_findings(one.reading)),
     )
     return plan, inputs
+
+
+def _plan_digest(directory: Path) -> Digest:
+    """Stands for everything that this module decides: a package made from another plan is built again."""
+    decided = (SEED, _URGENCY, _LIFT, _PRIORITY_ENCODER_ROWS, PUBLIC_PACKAGE, FEATURES_VERSION, read_sums(directory))
+    return digest_value((__version__, decided))
 
 
 def _head(one: BundledHead) -> HeadPlan:
@@ -113,9 +121,12 @@ def build_reference_package(
 
     Raises WeightsUnreachable, WeightsRefused, BundledDamaged, OSError.
     """
-    found = find_reference_package(out_dir)
+    found = find_reference_package(out_dir, directory=directory)
     if found is not None:
         return found
+    if progress is not None:
+        progress.write(f"building {NAME} {VERSION} once: the public encoder (83 MB), then {len(BUNDLED)} heads\n")
+        progress.flush()
     plan, inputs = reference_plan(fetch_public_weights(cache_dir), cache_dir=cache_dir, directory=directory)
     if progress is None:
         finished = run(plan, inputs)
@@ -125,19 +136,21 @@ def build_reference_package(
     reports = write_reports(out_dir / "report", finished.report, plan)
     # The package comes last: where it is, everything is.
     digest = write_package(finished.trained.manifest, finished.trained.files, _path(out_dir))
+    if plan.cache is not None:  # they let an interrupted build go on; 200 MB are too much to keep for nothing
+        shutil.rmtree(plan.cache, ignore_errors=True)
     return ReferencePackage(_path(out_dir), digest, finished.trained.manifest, reports)
 
 
-def find_reference_package(out_dir: Path) -> ReferencePackage | None:
-    """Return the reference package under `out_dir` if it is whole, else None: it is then built again."""
+def find_reference_package(out_dir: Path, *, directory: Path = DATA_DIR) -> ReferencePackage | None:
+    """Return the reference package under `out_dir` if it is whole and of this plan; else None: it is built again."""
     reports = report_files(out_dir / "report")
     try:
-        read_training_list(reports.training_list)
         with open_package(_path(out_dir)) as package:
             package.verify()
-            made_by = package.manifest.provenance.recipe.get("holdfast")
-            if made_by != __version__:  # another version may train, or read n-grams, differently
+            recipe = package.manifest.provenance.recipe
+            if recipe.get("plan") != _plan_digest(directory):
                 return None
+            read_training_list(reports.training_list, expected=Digest(recipe[TRAINING_LIST]))
             return ReferencePackage(_path(out_dir), package.digest, package.manifest, reports)
     except (HoldfastError, OSError):
         return None
@@ -149,7 +162,8 @@ def _path(out_dir: Path) -> Path:
 
 def unseen_tickets(reference: ReferencePackage, *, directory: Path = DATA_DIR) -> list[LabelledTicket]:
     """Every bundled ticket that is held out, each proved by the training list not to have been learnt from."""
-    learnt = read_training_list(reference.reports.training_list)
+    expected = Digest(reference.manifest.provenance.recipe[TRAINING_LIST])
+    learnt = read_training_list(reference.reports.training_list, expected=expected)
     held = []
     for name in BUNDLED:
         head = load_head(name, directory=directory, seed=SEED)

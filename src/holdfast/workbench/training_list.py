@@ -13,8 +13,17 @@ from holdfast.digest import Digest, digest_bytes
 from holdfast.errors import InvalidInput
 from holdfast.workbench.splits import normalise
 
-__all__ = ["DamagedTrainingList", "list_digest", "read_training_list", "text_digest", "write_training_list"]
+__all__ = [
+    "TRAINING_LIST",
+    "DamagedTrainingList",
+    "list_digest",
+    "read_training_list",
+    "text_digest",
+    "write_training_list",
+]
 
+TRAINING_LIST = "training_list"
+"""The entry of a package's provenance recipe that holds the digest of its training list."""
 _DIGITS = 16  # 64 bits: of 100,000 texts, one unseen ticket is mistaken for a seen one with chance 5e-15
 
 
