@@ -14,8 +14,10 @@ if ! "$python" -c 'import venv, ensurepip' 2>/dev/null; then
   fi
 fi
 [ -x "$venv/bin/python" ] || { echo "environment: creating $venv"; "$python" -m venv "$venv"; }
+# The list is complete: uv resolved it. --no-deps keeps pip from adding the network client that tokenizers declares.
 echo "environment: installing requirements/$set_name.txt (hashes checked)"
-"$venv/bin/python" -m pip install -q --disable-pip-version-check --require-hashes --only-binary :all: -r "requirements/$set_name.txt"
+"$venv/bin/python" -m pip install -q --disable-pip-version-check --require-hashes --no-deps --only-binary :all: \
+  -r "requirements/$set_name.txt"
 "$venv/bin/python" -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
 touch "$venv/.build"
 if [ "$set_name" = dev ]; then touch "$venv/.dev"; fi
