@@ -51,8 +51,9 @@ def test_packed_sums_equal_plain_sums(classes: int, spec: NgramSpec) -> None:
     np.testing.assert_allclose(head.logits(features), _plain(weights, spec, features), rtol=1e-12, atol=1e-12)
 
 
-def test_a_text_gets_the_same_bits_alone_and_in_company() -> None:
-    head = LinearHead(BOTH, _weights(8, BOTH))
+@pytest.mark.parametrize("classes", [3, 8, 22])
+def test_a_text_gets_the_same_bits_alone_and_in_company(classes: int) -> None:
+    head = LinearHead(BOTH, _weights(classes, BOTH))
     plan = Plan.over([BOTH])
     together = head.logits(extract(TEXTS, plan))
     for row, text in zip(together, TEXTS, strict=True):
@@ -75,10 +76,11 @@ def test_evidence_names_the_words_that_pull_hardest() -> None:
     table[extract(["toner printer please"], plan).words[1].rows, 2] = [100, 50, -20]
     head = LinearHead(spec, LinearWeights(table, None, np.full((2, 4), 0.1), np.zeros(4)))
     features = extract(["Please: Printer, printer has no toner", ""], plan)
-    (first, nothing) = head.evidence(features, np.array([2, 2]), limit=2)
+    (first, nothing) = head.evidence(features, np.array([2, 2]), wanted=[True, True], limit=2)
     assert [word for word, _ in first] == ["printer", "toner"]
     assert sum(pull for _, pull in first) == pytest.approx((50 + 50 + 100) * 0.1 / 6**0.5)
     assert nothing == ()
+    assert head.evidence(features, np.array([2, 2]), wanted=[False, False], limit=2) == [(), ()]
 
 
 def test_weights_of_other_features_are_refused() -> None:

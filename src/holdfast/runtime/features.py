@@ -205,6 +205,8 @@ def _inside(chained: NDArray[np.uint32], bounds: Rows, inner: Rows, *, order: in
     """Keep the n-grams whose first and last word belong to one text."""
     if order == 1:
         return Family(_to_rows(chained, bits), bounds)
+    if not len(inner):  # one text: nothing to cross into
+        return Family(_to_rows(chained, bits), np.array([0, len(chained)]))
     keep = np.ones(len(chained), np.bool_)
     for back in range(1, order):
         crossing = inner - back

@@ -61,13 +61,12 @@ class DomainGate:
     def scores(self, features: Features) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Gate value and share of never-seen words of each text: (texts,), (texts,)."""
         family = features.words[1]
-        pulls = self._table.words[family.rows].astype(np.int64)
-        unseen = pulls == _NEVER_SEEN
-        pulls[unseen] = 0
-        counts = np.diff(family.bounds)
-        words = np.maximum(counts, 1)
-        values = _segment_sums(pulls, family.bounds) * (self._table.scale / np.sqrt(words)) + self._table.bias
-        return values, _segment_sums(unseen, family.bounds) / words
+        pulls = self._table.words[family.rows]
+        never = pulls == _NEVER_SEEN
+        counts = np.maximum(family.bounds[1:] - family.bounds[:-1], 1)
+        unseen = _segment_sums(never, family.bounds)
+        sums = _segment_sums(pulls, family.bounds) - unseen * _NEVER_SEEN
+        return sums * (self._table.scale / np.sqrt(counts)) + self._table.bias, unseen / counts
 
     def judge(self, features: Features) -> list[Domain]:
         """The domain of each text. A text without words is outside."""
@@ -77,6 +76,8 @@ class DomainGate:
 
 
 def _segment_sums(values: NDArray[Any], bounds: NDArray[np.int64]) -> NDArray[np.int64]:
+    if len(bounds) == 2:  # one text
+        return np.asarray(values.sum(dtype=np.int64, keepdims=True), np.int64)
     running = np.zeros(len(values) + 1, np.int64)
-    np.cumsum(values, out=running[1:])
+    values.cumsum(dtype=np.int64, out=running[1:])
     return running[bounds[1:]] - running[bounds[:-1]]

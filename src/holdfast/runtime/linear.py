@@ -23,6 +23,7 @@ __all__ = ["LinearHead", "LinearWeights", "row_width"]
 _OFFSET = 128  # turns int8 into uint8
 _ROWS_PER_LANE = 257  # 257 * 255 is the largest sum that 16 bits hold
 _NARROW = 4
+_OWNER_STEP = 1024  # more than two pulls can differ by: sorting one number sorts by owner, then by pull
 
 Logits = NDArray[np.float64]
 
@@ -90,7 +91,8 @@ class LinearHead:
 
     def logits(self, features: Features) -> Logits:
         """Raw logits, (texts, classes): integer sums, scaled by 1/sqrt(number of n-grams), so exact on any machine."""
-        logits = np.tile(self._bias, (features.texts, 1))
+        logits = np.zeros((features.texts, len(self._bias)))
+        logits += self._bias
         for table, orders, kind, scales in self._families:
             families = features.words if kind == "words" else features.chars
             sums, counts = table.sums([families[order] for order in orders], features.texts)
@@ -99,39 +101,47 @@ class LinearHead:
         return logits
 
     def evidence(
-        self, features: Features, winners: NDArray[np.int64], *, limit: int
+        self, features: Features, winners: NDArray[np.int64], *, wanted: Sequence[bool], limit: int
     ) -> list[tuple[tuple[str, float], ...]]:
-        """For each text, the words that raise the logit of its winning class most, strongest first."""
-        if self._words is None or not features.texts:
+        """For each wanted text, the words that raise the logit of its winning class most, strongest first."""
+        if self._words is None or not any(wanted):
             return [() for _ in range(features.texts)]
-        family = features.words[1]
-        counts = np.diff(family.bounds)
-        owners = np.repeat(np.arange(features.texts), counts)
-        pulls = self._words[family.rows, winners[owners]]
-        order = np.lexsort((-pulls.astype(np.int16), owners))
-        totals = sum(np.diff(features.words[o].bounds) for o in self._word_orders)
-        unit = self._word_scales[winners] / np.sqrt(np.maximum(totals, 1))
+        bounds = features.words[1].bounds
+        owners = np.repeat(np.arange(features.texts), bounds[1:] - bounds[:-1])
+        pulls = self._words[features.words[1].rows, winners[owners]].astype(np.int64)
+        order = (owners * _OWNER_STEP - pulls).argsort(kind="stable")
+        totals = np.zeros(features.texts, np.int64)
+        for one in self._word_orders:
+            totals += features.words[one].bounds[1:] - features.words[one].bounds[:-1]
+        units = (self._word_scales[winners] / np.sqrt(np.maximum(totals, 1))).tolist()
+        starts = bounds.tolist()
         return [
-            _strongest(
-                features, order[first : min(last, first + 2 * limit)], pulls, unit=float(unit[text]), limit=limit
-            )
-            for text, (first, last) in enumerate(
-                zip(family.bounds[:-1].tolist(), family.bounds[1:].tolist(), strict=True)
-            )
+            _strongest(features, order[first : min(last, first + 2 * limit)], pulls, unit=unit, limit=limit)
+            if asked
+            else ()
+            for asked, unit, first, last in zip(wanted, units, starts[:-1], starts[1:], strict=True)
         ]
 
 
 def _strongest(
-    features: Features, positions: NDArray[np.int64], pulls: NDArray[np.int8], *, unit: float, limit: int
+    features: Features, positions: NDArray[np.int64], pulls: NDArray[np.int64], *, unit: float, limit: int
 ) -> tuple[tuple[str, float], ...]:
     """Spell out words from the strongest on; a repeated word is named once, with all it adds."""
     found: dict[str, float] = {}
-    for position, pull in zip(positions.tolist(), pulls[positions].tolist(), strict=True):
+    spans = zip(features.word_starts[positions].tolist(), features.word_ends[positions].tolist(), strict=True)
+    for (start, end), pull in zip(spans, pulls[positions].tolist(), strict=True):
         if pull <= 0:
             break
-        word = features.word(position)
-        found[word] = found.get(word, 0.0) + pull * unit
-    return tuple(sorted(found.items(), key=lambda item: (-item[1], item[0]))[:limit])
+        word = features.buffer[start:end].decode("utf-8", "replace")
+        if word in found or len(found) < limit:
+            found[word] = found.get(word, 0.0) + pull * unit
+    if len(found) > 1:
+        return tuple(sorted(found.items(), key=_strength))
+    return tuple(found.items())
+
+
+def _strength(item: tuple[str, float]) -> tuple[float, str]:
+    return -item[1], item[0]
 
 
 class _Table:
@@ -149,15 +159,20 @@ class _Table:
 
     def sums(self, families: Sequence[Family], texts: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Sum of each text's rows (texts, width), and how many rows there were (texts,)."""
-        pieces = _pieces(families)
-        counts = pieces.counts.reshape(len(families), texts).sum(0)
         rows = families[0].rows if len(families) == 1 else np.concatenate([family.rows for family in families])
+        # One text has one run of rows; the common single ticket is spared the bookkeeping of many.
+        pieces = _OneRun(len(rows)) if texts == 1 else _pieces(families)
+        counts = pieces.totals(texts)
         sums = np.empty((texts, self._lanes * len(self._columns)), np.int64)
         for index, column in enumerate(self._columns):
-            packed = column[rows] ^ self._sign
+            # `take` is the faster, but would copy a table of which this column is only a part.
+            packed = column.take(rows) if len(self._columns) == 1 else column[rows]
+            packed ^= self._sign
             part = sums[:, index * self._lanes : (index + 1) * self._lanes]
             part[:, 0::2] = pieces.spread(packed & self._even, texts)
-            part[:, 1::2] = pieces.spread((packed >> self._eight) & self._even, texts)
+            packed >>= self._eight
+            packed &= self._even
+            part[:, 1::2] = pieces.spread(packed, texts)
         sums -= counts[:, None] * _OFFSET
         return sums, counts
 
@@ -173,10 +188,14 @@ class _Pieces:
     firsts: NDArray[np.int64] | None
     """The first piece of each (family, text), and the number of pieces; None when each has exactly one."""
 
+    def totals(self, texts: int) -> NDArray[np.int64]:
+        """Rows of each text, all families together."""
+        return np.asarray(self.counts.reshape(-1, texts).sum(0), np.int64)
+
     def spread(self, packed: NDArray[Any], texts: int) -> NDArray[np.int64]:
         """Sum 16-bit lanes over each text's rows: (texts, lanes)."""
         running = np.zeros(len(packed) + 1, packed.dtype)
-        np.cumsum(packed, dtype=packed.dtype, out=running[1:])
+        packed.cumsum(dtype=packed.dtype, out=running[1:])
         # Differences of wrapped sums are exact: a piece's own sum fits its lanes.
         lanes = (running[self.ends] - running[self.starts]).view("<u2").reshape(len(self.starts), -1).astype(np.int64)
         if self.firsts is not None:
@@ -184,6 +203,24 @@ class _Pieces:
             np.cumsum(lanes, axis=0, out=totals[1:])
             lanes = totals[self.firsts[1:]] - totals[self.firsts[:-1]]
         return np.asarray(lanes.reshape(-1, texts, lanes.shape[1]).sum(0), np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class _OneRun:
+    """All rows belong to one text."""
+
+    rows: int
+
+    def totals(self, texts: int) -> NDArray[np.int64]:
+        """See _Pieces."""
+        return np.array([self.rows] * texts)
+
+    def spread(self, packed: NDArray[Any], texts: int) -> NDArray[np.int64]:
+        """See _Pieces."""
+        if not self.rows:
+            return np.zeros((texts, packed.itemsize // 2), np.int64)
+        parts = np.add.reduceat(packed, range(0, self.rows, _ROWS_PER_LANE), dtype=packed.dtype)
+        return np.asarray(parts.view("<u2").reshape(len(parts), -1).sum(0, np.int64, keepdims=True), np.int64)
 
 
 def _pieces(families: Sequence[Family]) -> _Pieces:

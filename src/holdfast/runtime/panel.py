@@ -81,7 +81,7 @@ class Panel:
         for seat in self._seats:
             name = seat.head.name
             found = [seat.linear.logits(part) for part in parts]
-            logits[name] = np.concatenate(found) if found else np.empty((0, len(seat.head.labels)))
+            logits[name] = found[0] if len(found) == 1 else _joined(found, len(seat.head.labels))
             domains[name] = (
                 [kind for part in parts for kind in seat.gate.judge(part)] if seat.gate else [Domain.IN] * len(texts)
             )
@@ -129,7 +129,8 @@ class Panel:
             probabilities[chosen] = blend(reading.logits[head.name][chosen], logits, seat.tier)
             for position in encoded.positions:
                 stages[position] = Stage.ENCODER
-        evidence = _evidence(seat.linear, reading, probabilities.argmax(axis=1))
+        inside = [domain is Domain.IN for domain in reading.domains[head.name]]
+        evidence = _evidence(seat.linear, reading, probabilities.argmax(axis=1), inside)
         return [
             HeadOutput(probabilities=tuple(row), stage=stage, evidence=words)
             if domain is Domain.IN
@@ -140,12 +141,18 @@ class Panel:
         ]
 
 
-def _evidence(linear: LinearHead, reading: Reading, winners: NDArray[np.int64]) -> list[tuple[tuple[str, float], ...]]:
+def _joined(found: Sequence[Values], classes: int) -> Values:
+    return np.concatenate([np.empty((0, classes)), *found])
+
+
+def _evidence(
+    linear: LinearHead, reading: Reading, winners: NDArray[np.int64], wanted: Sequence[bool]
+) -> list[tuple[tuple[str, float], ...]]:
+    """Words for the texts inside the domain: outside it no word moved anything."""
     found: list[tuple[tuple[str, float], ...]] = []
-    first = 0
     for part in reading.parts:
-        found += linear.evidence(part, winners[first : first + part.texts], limit=_EVIDENCE_WORDS)
-        first += part.texts
+        some = slice(len(found), len(found) + part.texts)
+        found += linear.evidence(part, winners[some], wanted=wanted[some], limit=_EVIDENCE_WORDS)
     return found
 
 
