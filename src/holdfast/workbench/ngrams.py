@@ -153,7 +153,7 @@ def _quantised(
 
 def _per_class(model: LinearSVC | LogisticRegression, classes: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """A row of weights for every label, centred over the labels; a label without a training row stays far below."""
-    weights, bias = np.asarray(model.coef_), np.asarray(model.intercept_)
+    weights, bias = np.asarray(model.coef_), np.asarray(model.intercept_, np.float64)
     if len(weights) == 1:  # two classes share one row
         weights, bias = np.vstack([-weights, weights]), np.concatenate([-bias, bias])
     weights = weights - weights.mean(axis=0)
