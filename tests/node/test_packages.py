@@ -192,6 +192,8 @@ def test_embeddings_are_unit_vectors_as_floats_base64_and_from_token_ids(
         {"input": [[]]},
         {"input": [999999]},
         {"input": [[-1]]},
+        {"input": [2**64]},
+        {"input": [[2**31]]},
         {"input": "x", "encoding_format": "int8"},
         {"input": {"a": 1}},
         {"input": ["x"] * 257},

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from holdfast.runtime.engine import TierUnavailable
+from holdfast.runtime.engine import InvalidTokens, TierUnavailable
 from holdfast.runtime.frames import Ask, Ping, Reply, Row
 from holdfast.runtime.lanes import Lane, LaneQueue
 from holdfast.runtime.wire import Wire
@@ -160,3 +160,14 @@ def test_a_lane_taken_out_of_service_while_leased_is_closed_by_its_holder(peer) 
         queue.remove([lane], Reason.CRASHED)
         assert not lane.closed
     assert peer.lane.closed
+
+
+@pytest.mark.parametrize("ids", [(2**64,), (1,) * (17 << 20)], ids=["too wide", "too many"])
+def test_a_question_that_no_frame_holds_leaves_the_lane_as_it_was(peer, ids) -> None:
+    with pytest.raises(InvalidTokens):
+        peer.lane.ask_tokens((ids,), wanted="embedding", deadline_s=soon())
+    assert not peer.lane.behind
+    with ThreadPoolExecutor(1) as pool:
+        reply = pool.submit(ask, peer.lane)
+        peer.say(peer.hear().number)
+        assert reply.result().rows == (ROW,)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import struct
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 
@@ -25,6 +25,7 @@ __all__ = [
 ]
 
 _MOST_INPUTS = 256
+_TokenId: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
 
 
 class EmbeddingRefused(InvalidInput):
@@ -35,7 +36,7 @@ class EmbeddingQuestion(msgspec.Struct, frozen=True):
     """The body of `POST /v1/embeddings`; unknown fields are ignored, as OpenAI's server does with `user`."""
 
     model: str
-    input: str | list[str | int | list[int]]
+    input: str | list[str | _TokenId | list[_TokenId]]
     """One text, a list of texts, one list of token ids, or a list of those; never mixed."""
     encoding_format: Literal["float", "base64"] = "float"
     dimensions: int | None = None

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from holdfast.clock import Clock
-from holdfast.runtime.engine import TierUnavailable
-from holdfast.runtime.frames import Ask, Frame, Reply, Vector
+from holdfast.runtime.engine import InvalidTokens, TierUnavailable
+from holdfast.runtime.frames import Ask, BadFrame, Frame, Reply, Vector, pack
 from holdfast.runtime.wire import Wire, WireClosed, WireLate
 from holdfast.tier import Reason
 
@@ -31,7 +31,11 @@ class Lane:
         return self._answered < self._asked
 
     def ask(self, texts: tuple[str, ...], *, wanted: Vector, deadline_s: float) -> Reply:
-        """The worker's reply. Raises TierUnavailable: late leaves the lane behind, gone leaves it closed."""
+        """The worker's reply.
+
+        Raises TierUnavailable: late leaves the lane behind, gone leaves it closed. Raises InvalidTokens for what no
+        frame can hold; the lane is then as it was.
+        """
         return self._exchange(Ask(number=self._asked + 1, deadline_s=deadline_s, wanted=wanted, texts=texts))
 
     def ask_tokens(self, token_ids: tuple[tuple[int, ...], ...], *, wanted: Vector, deadline_s: float) -> Reply:
@@ -56,9 +60,10 @@ class Lane:
         self._wire.close()
 
     def _exchange(self, ask: Ask) -> Reply:
+        packed = _packed(ask)  # before it counts: what cannot be sent is never answered
         self._asked = ask.number
         try:
-            self._wire.send(ask, deadline_s=ask.deadline_s)
+            self._wire.send_packed(packed, deadline_s=ask.deadline_s)
             while True:
                 frame = self._wire.receive(deadline_s=ask.deadline_s)
                 self._answered = _numbered(frame)
@@ -69,6 +74,14 @@ class Lane:
         except WireClosed as error:
             self.closed = True
             raise TierUnavailable(Reason.CRASHED, str(error)) from error
+
+
+def _packed(ask: Ask) -> bytes:
+    """The bytes of a question. Raises InvalidTokens for numbers, or sizes, that no frame can hold."""
+    try:
+        return pack(ask)
+    except (OverflowError, BadFrame) as error:
+        raise InvalidTokens(f"input: expected what one frame can hold, found more: {error}", field="/input") from error
 
 
 def _numbered(frame: Frame) -> int:

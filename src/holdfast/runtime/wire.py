@@ -32,7 +32,11 @@ class Wire:
 
     def send(self, frame: Frame, *, deadline_s: float) -> None:
         """Write what was left over and then `frame`. Raises WireLate, WireClosed, BadFrame."""
-        self._unsent += pack(frame)
+        self.send_packed(pack(frame), deadline_s=deadline_s)
+
+    def send_packed(self, packed: bytes, *, deadline_s: float) -> None:
+        """The same for a frame that is bytes already. Raises WireLate, WireClosed."""
+        self._unsent += packed
         self.flush(deadline_s=deadline_s)
 
     def flush(self, *, deadline_s: float) -> None:
