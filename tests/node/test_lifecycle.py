@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -9,6 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -125,6 +127,24 @@ def test_the_log_is_json_lines_without_ticket_text(start: Start) -> None:
     lines = node.log_path.read_text().splitlines()
     assert all(json.loads(line)["event"] for line in lines)
     assert not any("zebra" in line for line in lines)
+
+
+def test_a_log_that_nobody_reads_stops_neither_answers_nor_the_end(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "holdfast", "--data", str(tmp_path / "data"), "serve", "--port", "0"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, cwd=tmp_path) as process:
+        assert process.stderr is not None
+        try:
+            fcntl.fcntl(process.stderr, fcntl.F_SETPIPE_SZ, 4096)
+            events = (json.loads(line) for line in process.stderr)
+            node = Served.__new__(Served)
+            node.port = next(event["port"] for event in events if event["event"] == "listening")
+            for _ in range(3):
+                assert {node.ask("GET", "/livez").status for _ in range(100)} == {200}
+                time.sleep(1.1)  # the node's own flush
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(15) == 0
+        finally:
+            process.kill()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs to be root to become another user")

@@ -62,6 +62,7 @@ def run(loaded: Loaded, directory: Path, *, reread: Callable[[], Loaded]) -> Non
         finally:
             node.stop()
         log.info("stopped")
+        log.settle()
 
 
 def _give_up(limiters: dict[str, Limiter]) -> None:

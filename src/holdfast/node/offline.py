@@ -27,3 +27,4 @@ def run_verb(loaded: Loaded, name: str, arguments: Mapping[str, Any]) -> Any:
             return msgspec.to_builtins(run(node, name, arguments))
         finally:
             node.stop()
+            node.log.settle()
