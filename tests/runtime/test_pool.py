@@ -183,6 +183,16 @@ def test_a_worker_that_served_for_a_while_starts_again_at_once() -> None:
         assert not house.pool.findings()
 
 
+def test_a_worker_ended_by_a_signal_without_a_name_is_started_again() -> None:
+    with supervised() as house:
+        house.until_ready()
+        os.kill(house.pool.pids[0], signal.SIGRTMIN + 1)
+        until(lambda: not house.pool.ready)
+        house.until_ready()
+        ended = next(event for event in house.pool.events() if event.kind == "ended")
+        assert ended.sentence == f"it was ended by signal {signal.SIGRTMIN + 1}"
+
+
 def test_every_lane_of_two_workers_answers_and_one_death_leaves_the_other() -> None:
     with supervised(workers=2, lanes=1) as house:
         until(lambda: house.pool.condition(1).depth == 0 and len(house.pool.pids) == 2 and house.pool.ready)

@@ -283,5 +283,13 @@ def _stat(pid: int) -> tuple[str, int]:
 
 def _exit_sentence(code: int) -> str:
     if code < 0:
-        return f"it was ended by {signal.Signals(-code).name}"
+        return f"it was ended by {_signal_name(-code)}"
     return f"it exited with code {code}"
+
+
+def _signal_name(number: int) -> str:
+    """The name of a signal; real-time signals have only a number."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
