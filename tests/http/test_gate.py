@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import signal
+import socket
+import struct
 
 import pytest
 
-from tests.served import JSON, TICKET, Served, Start
+from tests.served import JSON, TICKET, Served, Start, eventually
 
 BODY = json.dumps(TICKET).encode()
 
@@ -103,3 +106,21 @@ def test_what_is_not_http_is_refused_and_the_node_lives(node: Served, junk: byte
     received = node.raw(junk, wait_s=2.0)
     assert received == b"" or received.startswith(b"HTTP/1.1 4")
     assert node.ask("GET", "/livez").status == 200
+
+
+def test_a_client_that_resets_before_it_is_accepted_is_checked_like_any_other(start: Start) -> None:
+    node = start()
+    head = f"Host: evil.example\r\nContent-Type: application/json\r\nContent-Length: {len(BODY)}\r\n\r\n".encode()
+    node.process.send_signal(signal.SIGSTOP)  # so that the reset is there before the node can accept
+    for path in (b"/v1/triage/score", b"/v1/operator/tiers.show"):
+        with socket.create_connection(("127.0.0.1", node.port), timeout=5) as client:
+            client.sendall(b"POST " + path + b" HTTP/1.1\r\n" + head + BODY)
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    node.process.send_signal(signal.SIGCONT)
+    assert eventually(lambda: 'route="none",status="403"} 2' in node.ask("GET", "/metrics").body.decode())
+    assert 'status="200"' not in _requests_but_metrics(node)
+
+
+def _requests_but_metrics(node: Served) -> str:
+    lines = node.ask("GET", "/metrics").body.decode().splitlines()
+    return "\n".join(line for line in lines if "requests_total" in line and 'route="/metrics"' not in line)

@@ -95,7 +95,7 @@ class App:
     ) -> tuple[Endpoint, Request]:
         method, path = scope["method"], scope["path"]
         caller: Caller = scope["state"]["caller"]
-        on_socket = scope["client"] is None
+        on_socket: bool = scope["state"]["owner"]
         if not on_socket:
             self._gate.check(method, headers)
         endpoint, arguments = self._table.find(method, path)
@@ -118,7 +118,8 @@ class App:
                 request.body, self._limits.depth
             ):
                 raise MalformedBody(f"body: expected JSON nested at most {self._limits.depth} deep, found deeper")
-        reply: Reply = await limiter.run(endpoint.call, request, groupable=endpoint.groupable)
+        groupable = endpoint.groupable and b"idempotency-key" not in request.headers
+        reply: Reply = await limiter.run(endpoint.call, request, groupable=groupable)
         return reply
 
     async def _read_body(self, receive: _Receive) -> bytes:

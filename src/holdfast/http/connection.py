@@ -37,6 +37,8 @@ class Connection(HttpToolsProtocol):
     """Says which phase it is in and since when: one sweep a second closes slow clients, no timer each."""
 
     caller: Caller = LOCAL
+    owner: bool = False
+    """Whether this came through the owner socket."""
     head_bytes: int = 0
     refused: bool = False
     """True once the connection was answered and closed from here: what the parser still calls back is ignored."""
@@ -47,7 +49,8 @@ class Connection(HttpToolsProtocol):
         """A client connected: it now owes a request."""
         super().connection_made(transport)
         most_connections: int = self.app_state["most_connections"]
-        self.app_state = {"caller": self.caller}
+        # Said here, never read from the peer's address: a client that resets before it is accepted has none either.
+        self.app_state = {"caller": self.caller, "owner": self.owner}
         self.since_s = self.loop.time()
         if len(self.connections) > most_connections:
             transport.write(raw_problem(503, "Service Unavailable", "every connection is taken, try again"))
@@ -114,6 +117,7 @@ class Connection(HttpToolsProtocol):
 class OwnerConnection(Connection):
     """A connection on the owner socket: the kernel says who is at the other end."""
 
+    owner = True
     owner_uid: int = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn narrows it
