@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Iterator, Sequence
 
 import pytest
 
-from holdfast.http.limiter import Limiter, NodeBusy
+from holdfast.http.limiter import Limiter, NodeBusy, Together
 
 
 def test_a_result_and_an_error_come_back() -> None:
@@ -54,6 +55,35 @@ def test_many_calls_on_few_threads_all_end() -> None:
         limiter = Limiter("few", slots=500, threads=3)
         results = await asyncio.gather(*(limiter.run(str, number) for number in range(500)))
         assert results == [str(number) for number in range(500)]
+        limiter.close()
+
+    asyncio.run(ask())
+
+
+def test_of_a_group_each_hears_when_its_answer_is_there_and_a_fault_reaches_only_the_rest() -> None:
+    first_heard = threading.Event()
+
+    def group(arguments: Sequence[int]) -> Iterator[tuple[int, int | Exception]]:
+        assert list(arguments) == [1, 2, 3]
+        yield 1, 20
+        assert first_heard.wait(5)
+        yield 0, KeyError("own")
+        raise ZeroDivisionError
+
+    async def ask() -> None:
+        started = threading.Event()
+        limiter = Limiter("group", slots=9, threads=1, together=Together(group, lambda: True))
+        blocker = asyncio.ensure_future(limiter.run(lambda _: started.wait(5), None))
+        calls = [asyncio.ensure_future(limiter.run(str, number, groupable=True)) for number in (1, 2, 3)]
+        await asyncio.sleep(0)
+        started.set()
+        assert await blocker
+        assert await calls[1] == 20
+        first_heard.set()
+        with pytest.raises(KeyError):
+            await calls[0]
+        with pytest.raises(ZeroDivisionError):
+            await calls[2]
         limiter.close()
 
     asyncio.run(ask())

@@ -6,7 +6,7 @@ import asyncio
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any
@@ -35,8 +35,8 @@ class NodeBusy(Unavailable):
 class Together:
     """How waiting calls may be done as one group: less work each, where one must not be a thread each."""
 
-    call: Callable[[Sequence[Any]], Sequence[Any]]
-    """Takes the arguments of many calls; returns a result, or an exception, for each, in order. Does not raise."""
+    call: Callable[[Sequence[Any]], Iterable[tuple[int, Any]]]
+    """Takes the arguments of many calls; yields for each its position and its result, or an exception, once known."""
     wanted: Callable[[], bool]
     """Whether groups are better now: asked before each."""
 
@@ -142,13 +142,16 @@ class Limiter:
                 return
             self._gatherers += 1
         while tasks := self._take():
+            waiting = {position: future for position, (_, _, future) in enumerate(tasks)}
+            fault: BaseException = RuntimeError("a group ended without an answer to this call")
             try:
-                results = group.call([argument for _, argument, _ in tasks])
-            except BaseException as error:  # noqa: BLE001  # a bug of the group's: every caller hears of it
-                results = [error] * len(tasks)
-            for (_, _, future), result in zip(tasks, results, strict=True):
-                failed = isinstance(result, BaseException)
-                self._finish(future, None if failed else result, result if failed else None)
+                for position, result in group.call([argument for _, argument, _ in tasks]):
+                    failed = isinstance(result, BaseException)
+                    self._finish(waiting.pop(position), None if failed else result, result if failed else None)
+            except BaseException as error:  # noqa: BLE001  # a bug of the group's: every caller left hears of it
+                fault = error
+            for future in waiting.values():
+                self._finish(future, None, fault)
 
     def _take(self) -> list[_Task]:
         """The next group; with the last, the gatherer leaves in the same moment, so that no task is left alone."""

@@ -79,6 +79,6 @@ class Endpoint:
     failures: Callable[[BaseException, str], Reply] | None = None
     """Renders an error in the dialect of the protocol; None: problem+json."""
     groupable: bool = False
-    """Calls that wait may be done together, see Limiter."""
+    """Calls that wait may be done together, see Limiter; not those under an Idempotency-Key, each its own fsync."""
     socket_only: bool = False
     """Served on the owner socket only."""

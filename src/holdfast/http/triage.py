@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated
 
 import msgspec
@@ -10,7 +10,6 @@ import msgspec
 from holdfast.apps.triage.app import Call, Scored
 from holdfast.apps.triage.decision import Decision
 from holdfast.apps.triage.ticket import MAX_BATCH, Ticket, decode_batch, decode_ticket
-from holdfast.errors import HoldfastError
 from holdfast.http.bodies import encode
 from holdfast.http.deadlines import DEADLINE_HEADER, deadline_of
 from holdfast.http.messages import Endpoint, Parameter, Reply, Request
@@ -79,22 +78,17 @@ class TriageEndpoints:
         scored = node.triage.score(ticket, node.active, self._call(request, ticket.deadline_ms))
         return _reply(scored)
 
-    def score_each(self, requests: Sequence[Request]) -> list[Reply | Exception]:
-        """Do what `score` does for requests that waited together: one model request and one fsync for all."""
-        answers: list[Reply | Exception | None] = [None] * len(requests)
-        asked: list[tuple[Ticket, Call]] = []
-        positions: list[int] = []
+    def score_each(self, requests: Sequence[Request]) -> Iterator[tuple[int, Reply | Exception]]:
+        """Do what `score` does for requests that waited together, and yield the answer to each by its position."""
+        asked: dict[int, tuple[Ticket, Call]] = {}
         for position, request in enumerate(requests):
             try:
                 ticket = decode_ticket(request.body)
-                asked.append((ticket, self._call(request, ticket.deadline_ms)))
-                positions.append(position)
-            except HoldfastError as error:
-                answers[position] = error
-        scored = self._node.triage.score_each(asked, self._node.active)
-        for position, one in zip(positions, scored, strict=True):
-            answers[position] = one if isinstance(one, Exception) else _reply(one)
-        return [answer for answer in answers if answer is not None]
+                asked[position] = (ticket, self._call(request, ticket.deadline_ms))
+            except Exception as error:  # noqa: BLE001  # told to the caller of this ticket, and to no other
+                yield position, error
+        for position, one in self._node.triage.score_each(asked, self._node.active):
+            yield position, one if isinstance(one, Exception) else _reply(one)
 
     def score_batch(self, request: Request) -> Reply:
         """See the summary."""

@@ -7,7 +7,8 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from holdfast.apps.triage.app import DecisionGone
+from holdfast.apps.triage import app as triage_app
+from holdfast.apps.triage.app import Call, DecisionGone
 from holdfast.apps.triage.decision import assessment_bytes
 from holdfast.apps.triage.records import unpack_decision
 from holdfast.apps.triage.ticket import Attachment, InvalidTicket, Ticket
@@ -135,3 +136,63 @@ def test_best_effort_decides_without_the_ledger_and_keeps_the_policy_once_it_is_
     monkeypatch.undo()
     assert office.score().decision.recorded is True
     assert kinds(office).count("triage-policy") == 1
+
+
+def _each(office, *asked):
+    """Score tickets of different callers; (ticket, milliseconds it may take) each."""
+    now_s = office.desk.clock.monotonic_s()
+    calls = {n: (ticket, Call(now_s + ms / 1000, now_s)) for n, (ticket, ms) in enumerate(asked)}
+    return list(office.app.score_each(calls, office.view))
+
+
+def test_tickets_that_have_about_as_long_ask_the_model_once(office) -> None:
+    answers = _each(office, *((Ticket(id=f"T-{n}", title="x" * (n + 1)), 500 + n) for n in range(32)))
+    assert office.small.calls == 1
+    assert [one.decision.task_id for _, one in answers] == [f"T-{n}" for n in range(32)]
+
+
+def test_one_hurried_ticket_takes_no_time_from_the_others_and_is_answered_first(office, monkeypatch) -> None:
+    asked: list[tuple[int, float]] = []
+    ask = office.app._answerer.ask
+
+    def noting(request, *rest):
+        asked.append((len(request.texts), round(request.deadline_s - office.desk.clock.monotonic_s(), 3)))
+        return ask(request, *rest)
+
+    monkeypatch.setattr(office.app._answerer, "ask", noting)
+    tickets = [(Ticket(id="a", title="a"), 900), (Ticket(id="hurried", title="b"), 1), (Ticket(id="c", title="c"), 800)]
+    answers = _each(office, *tickets)
+    assert asked == [(1, 0.001), (2, 0.8)]
+    assert [one.decision.task_id for _, one in answers] == ["hurried", "c", "a"]
+    assert [position for position, _ in answers] == [1, 2, 0]
+
+
+@pytest.mark.parametrize("where", ["prepare", "draft_decision"])
+def test_a_fault_in_one_ticket_fails_that_one_alone(office, monkeypatch, where) -> None:
+    right = getattr(triage_app, where)
+
+    def faulty(given, *rest, **more):
+        ticket = given if isinstance(given, Ticket) else given.ticket
+        if ticket.id == "bad":
+            raise ZeroDivisionError
+        return right(given, *rest, **more)
+
+    monkeypatch.setattr(triage_app, where, faulty)
+    answers = dict(_each(office, *((Ticket(id=name, title=name), 500) for name in ("x", "bad", "y"))))
+    assert isinstance(answers[1], ZeroDivisionError)
+    assert [answers[0].decision.task_id, answers[2].decision.task_id] == ["x", "y"]
+    assert kinds(office).count("decision") == 2
+
+
+def test_a_text_the_model_cannot_take_fails_alone(office, monkeypatch) -> None:
+    ask = office.app._answerer.ask
+
+    def faulty(request, *rest):
+        if "bad" in request.texts:
+            raise ZeroDivisionError
+        return ask(request, *rest)
+
+    monkeypatch.setattr(office.app._answerer, "ask", faulty)
+    answers = dict(_each(office, *((Ticket(id=name, title=name), 500) for name in ("x", "bad", "y"))))
+    assert isinstance(answers[1], ZeroDivisionError)
+    assert [answers[0].decision.task_id, answers[2].decision.task_id] == ["x", "y"]

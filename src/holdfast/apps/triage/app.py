@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import msgspec
 
@@ -24,6 +26,9 @@ from holdfast.ledger.journal import Journal
 from holdfast.record import Recorded
 
 __all__ = ["Call", "DecisionGone", "Scored", "TriageApp"]
+
+_SIMILAR = 2.0  # a group waits as long as its most hurried ticket: nobody gives up more than half of its time to that
+_LEAST_S = 0.001
 
 
 class DecisionGone(Refused):
@@ -51,6 +56,9 @@ class Scored:
     """What the tier said about the text."""
     replayed: bool = False
     """True when the same idempotency key was answered before: this is the first decision."""
+
+
+_Together: TypeAlias = dict[int, tuple[Prepared, Call]]
 
 
 class TriageApp:
@@ -83,45 +91,65 @@ class TriageApp:
                 raise InvalidTicket(str(error), field=f"/tickets/{position}{error.field}") from error
         return self._score(prepared, snapshot, call)
 
-    def score_each(self, asked: Sequence[tuple[Ticket, Call]], snapshot: Snapshot) -> list[Scored | HoldfastError]:
-        """Score tickets of different callers: one model request, one fsync, and for each its own decision or error."""
-        results: dict[int, Scored | HoldfastError] = {}
+    def score_each(
+        self, asked: Mapping[int, tuple[Ticket, Call]], snapshot: Snapshot
+    ) -> Iterator[tuple[int, Scored | Exception]]:
+        """Score tickets of different callers: yields for each, by its key, its own decision or error.
+
+        Tickets that have about as long are one model request and one fsync; whoever has the least time comes first.
+        """
         together: dict[int, tuple[Prepared, Call]] = {}
-        for position, (ticket, call) in enumerate(asked):
+        for position, (ticket, call) in asked.items():
             try:
                 if call.idempotency_key is not None:  # a unit of work of its own: it may be a replay
-                    results[position] = self.score(ticket, snapshot, call)
+                    yield position, self.score(ticket, snapshot, call)
                 else:
                     prepared = prepare(ticket, snapshot.policy.rubric, now=self._clock.wall_at())
                     together[position] = (prepared, call)
-            except HoldfastError as error:
-                results[position] = error
-        results |= self._score_together(together, snapshot)
-        return [results[position] for position in range(len(asked))]
+            except Exception as error:  # noqa: BLE001  # told to the caller of this ticket, and to no other
+                yield position, error
+        for part in _parts(together, now_s=self._clock.monotonic_s()):
+            yield from self._score_together(part, snapshot)
 
-    def _score_together(
-        self, asked: Mapping[int, tuple[Prepared, Call]], snapshot: Snapshot
-    ) -> dict[int, Scored | HoldfastError]:
-        if not asked:
-            return {}
+    def _score_together(self, asked: _Together, snapshot: Snapshot) -> Iterator[tuple[int, Scored | Exception]]:
         texts = tuple(prepared.ticket.text for prepared, _ in asked.values())
         deadline_s = min(call.deadline_s for _, call in asked.values())
         try:
             answer = self._answerer.ask(InferenceRequest(texts, deadline_s), snapshot.engines, snapshot.serving)
             policy = self._policies.in_force(snapshot.policy, snapshot.lens)
-            now = self._clock.wall_at()
-            drafted = [
-                draft_decision(prepared, Sitting(snapshot, answer, policy, call.request_id, now, self._rng), index)
-                for index, (prepared, call) in enumerate(asked.values())
-            ]
-            recorded = self._journal.append_many([one.draft for one in drafted])
         except HoldfastError as error:
-            return dict.fromkeys(asked, error)
+            yield from dict.fromkeys(asked, error).items()
+            return
+        except Exception as error:  # noqa: BLE001  # one text may be at fault: the others shall not fail with it
+            if len(asked) == 1:
+                yield from dict.fromkeys(asked, error).items()
+            else:
+                for position, one in asked.items():
+                    yield from self._score_together({position: one}, snapshot)
+            return
+        now = self._clock.wall_at()
+        drafted: dict[int, Drafted] = {}
+        for index, (position, (prepared, call)) in enumerate(asked.items()):
+            try:
+                sitting = Sitting(snapshot, answer, policy, call.request_id, now, self._rng)
+                drafted[position] = draft_decision(prepared, sitting, index)
+            except Exception as error:  # noqa: BLE001  # as above
+                yield position, error
+        yield from self._record_together(drafted, {position: call for position, (_, call) in asked.items()})
+
+    def _record_together(
+        self, drafted: Mapping[int, Drafted], calls: Mapping[int, Call]
+    ) -> Iterator[tuple[int, Scored | Exception]]:
+        if not drafted:
+            return
+        try:
+            recorded = self._journal.append_many([one.draft for one in drafted.values()])
+        except Exception as error:  # noqa: BLE001  # what is not on disk is told to nobody
+            yield from dict.fromkeys(drafted, error).items()
+            return
         now_s = self._clock.monotonic_s()
-        return {
-            position: _scored(one, proof, round((now_s - call.started_s) * 1000.0, 3))
-            for (position, (_, call)), one, proof in zip(asked.items(), drafted, recorded, strict=True)
-        }
+        for (position, one), proof in zip(drafted.items(), recorded, strict=True):
+            yield position, _scored(one, proof, round((now_s - calls[position].started_s) * 1000.0, 3))
 
     def _score(self, prepared: Sequence[Prepared], snapshot: Snapshot, call: Call) -> tuple[Scored, ...]:
         request = InferenceRequest(tuple(one.ticket.text for one in prepared), call.deadline_s, call.request_id)
@@ -136,6 +164,18 @@ class TriageApp:
         )
         latency_ms = round((self._clock.monotonic_s() - call.started_s) * 1000.0, 3)
         return tuple(_scored(one, proof, latency_ms) for one, proof in zip(drafted, recorded, strict=True))
+
+
+def _parts(asked: _Together, *, now_s: float) -> Iterator[_Together]:
+    """Split by the time left, shortest first: in no part has anybody more than `_SIMILAR` times the least of it."""
+    by_deadline = deque(sorted(asked.items(), key=lambda one: one[1][1].deadline_s))
+    while by_deadline:
+        least_s = max(by_deadline[0][1][1].deadline_s - now_s, _LEAST_S)
+        part: _Together = {}
+        while by_deadline and by_deadline[0][1][1].deadline_s - now_s <= _SIMILAR * least_s:
+            position, one = by_deadline.popleft()
+            part[position] = one
+        yield part
 
 
 def _body_sha256(drafted: Sequence[Drafted]) -> bytes:
