@@ -31,7 +31,7 @@ from holdfast.workbench.embedding import Embedder
 from holdfast.workbench.encoder_package import EncoderFiles, build_encoder
 from holdfast.workbench.gating import FittedGate, GateTexts, Strictness, fit_gate
 from holdfast.workbench.head_report import Surroundings, report_head
-from holdfast.workbench.head_training import EncoderLimits, HeadModel, Told, train_encoder, train_ngrams
+from holdfast.workbench.head_training import EncoderLimits, HeadModel, Told, spec_of, train_encoder, train_ngrams
 from holdfast.workbench.lesson import Lesson
 from holdfast.workbench.plan import HeadPlan, TrainingPlan
 from holdfast.workbench.report import HeadReport
@@ -130,7 +130,7 @@ def _gate(plan: TrainingPlan, lesson: Lesson) -> FittedGate:
         others=[kind for kind in others if kind],
     )
     strictness: Strictness = "open" if lesson.head.task == "route" else "closed"
-    return fit_gate(texts, strictness=strictness, hash_bits=18, seed=plan.seed)
+    return fit_gate(texts, strictness=strictness, hash_bits=spec_of(lesson.head).hash_bits, seed=plan.seed)
 
 
 def _assemble(
