@@ -99,3 +99,16 @@ def test_a_whole_day_has_no_gap_at_midnight() -> None:
 def test_what_is_no_calendar_is_refused(spec: CalendarSpec) -> None:
     with pytest.raises(InvalidInput, match=r"calendars\.x"):
         build_calendar("x", spec)
+
+
+@pytest.mark.parametrize(
+    ("instant", "zone"),
+    [
+        ("0001-01-01T12:00:00Z", "UTC"),
+        ("0001-01-01T00:00:00Z", "Pacific/Pago_Pago"),
+        ("9999-12-31T23:59:59Z", "Pacific/Kiritimati"),
+    ],
+)
+def test_where_the_calendar_ends_no_window_is_open_and_asking_is_no_error(instant: str, zone: str) -> None:
+    always = build_calendar("always", CalendarSpec(timezone=zone))
+    assert always.covers(datetime.fromisoformat(instant)) is False

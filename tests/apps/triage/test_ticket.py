@@ -73,6 +73,8 @@ def test_what_is_not_one_json_object_in_utf8_is_malformed(raw: bytes) -> None:
         (body(deadline_ms=10**9), "/deadline_ms"),
         (body(attachments=[{"name": "a", "x": 1}]), "/attachments/0/x"),
         (body(attachments=[{"name": "a", "text": "t", "base64": "dA=="}]), "/attachments/0"),
+        (body(attachments=[{"name": "a", "base64": "dA"}]), "/attachments/0/base64"),
+        (body(attachments=[{"name": "a"}, {"name": "b", "base64": "d\u00e9=="}]), "/attachments/1/base64"),
         (body(metadata=nested(16)), "/metadata"),
         (body(metadata={"a": [1] * 20_000}), "/metadata"),
         (body(metadata={"a": 10**19 * 2}), "/metadata"),
@@ -91,6 +93,8 @@ def test_a_wrong_field_is_named_by_its_pointer(raw: bytes, field: str) -> None:
         ({"deadline_at": 12}, "/metadata/deadline_at"),
         ({"created_at": "0001-01-01T00:00:00+14:00"}, "/metadata/created_at"),
         ({"created_at": "9999-12-31T23:59:59-12:00"}, "/metadata/created_at"),
+        ({"created_at": "0001-01-01"}, "/metadata/created_at"),
+        ({"deadline_at": "9999-12-31"}, "/metadata/deadline_at"),
         ({"requester": "ann"}, "/metadata/requester"),
         ({"requester": {"role": 3}}, "/metadata/requester/role"),
         ({"labels": "one"}, "/metadata/labels"),
@@ -147,6 +151,14 @@ def test_any_text_is_an_instant_or_an_invalid_ticket(text: str) -> None:
     except InvalidTicket:
         return
     assert moment.tzinfo is UTC
+
+
+@pytest.mark.parametrize("text", ["0001-01-01", "9999-12-30", "9999-12-31", "9999-12-31T23:59:59Z"])
+@pytest.mark.parametrize("zone", ["UTC", "Pacific/Kiritimati", "Pacific/Pago_Pago"])
+def test_a_day_at_either_end_of_the_calendar_is_no_date(text: str, zone: str) -> None:
+    with pytest.raises(InvalidTicket) as caught:
+        read_instant(text, ZoneInfo(zone), field="/at")
+    assert caught.value.field == "/at"
 
 
 json_values = st.recursive(

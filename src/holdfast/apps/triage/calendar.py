@@ -64,10 +64,16 @@ class WeeklyCalendar:
     yearly_holidays: frozenset[tuple[int, int]]
 
     def covers(self, at: datetime) -> bool:
-        """Say whether `at` (aware) lies in a window: the wall clock of the zone decides, in both hours of a shift."""
-        local = at.astimezone(self.zone)
-        today = local.date()
-        open_today, open_yesterday = self._open(today), self._open(today - _ONE_DAY)
+        """Say whether `at` (aware) lies in a window: the wall clock of the zone decides, in both hours of a shift.
+
+        An instant whose yesterday or wall clock is outside the calendar of years 1 to 9999 lies in none.
+        """
+        try:
+            local = at.astimezone(self.zone)
+            today, yesterday = local.date(), local.date() - _ONE_DAY
+        except OverflowError:
+            return False
+        open_today, open_yesterday = self._open(today), self._open(yesterday)
         return any(
             window.covers(local, open_today=open_today, open_yesterday=open_yesterday) for window in self.windows
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Annotated, Any
@@ -128,7 +129,7 @@ def decode_batch(body: bytes) -> tuple[Ticket, ...]:
 
 
 def check_ticket(ticket: Ticket, *, where: str = "") -> None:
-    """Check what the type cannot say: the size of `metadata`, one content per attachment. Raises InvalidTicket."""
+    """Check what the type cannot say: the size of `metadata`, the content of attachments. Raises InvalidTicket."""
     if ticket.metadata:
         _check_metadata(ticket.metadata, where)
     for position, attachment in enumerate(ticket.attachments):
@@ -137,6 +138,17 @@ def check_ticket(ticket: Ticket, *, where: str = "") -> None:
                 f"attachment {attachment.name!r} has both text and base64, expected one of them",
                 field=f"{where}/attachments/{position}",
             )
+        if attachment.base64 is not None:
+            _check_base64(attachment.base64, field=f"{where}/attachments/{position}/base64")
+
+
+def _check_base64(text: str, *, field: str) -> None:
+    try:
+        b64decode(text, validate=True)
+    except ValueError as error:
+        raise InvalidTicket(
+            f"{field}: expected bytes in base64 (RFC 4648, section 4), found something else: {error}", field=field
+        ) from error
 
 
 def read_circumstances(ticket: Ticket, zone: tzinfo) -> Circumstances:
@@ -168,8 +180,9 @@ def read_instant(text: str, zone: tzinfo, *, field: str) -> datetime:
     try:
         if len(text) == len("2026-05-01"):
             day = date.fromisoformat(text)
-            return datetime.combine(day, time(23, 59, 59), zone).astimezone(UTC)
-        moment = datetime.fromisoformat(text)
+            moment = datetime.combine(day, time(23, 59, 59), zone)
+        else:
+            moment = datetime.fromisoformat(text)
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=zone)
         moment = moment.astimezone(UTC)
