@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,13 +19,16 @@ from holdfast.apps.triage.rules_watch import RulesWatch
 from holdfast.apps.triage.scoring import Policy
 from holdfast.digest import digest_value
 from holdfast.errors import HoldfastError
+from holdfast.finding import Finding, Severity
 from holdfast.measure import Measures
 from holdfast.node.active import Active, Loadout, activated, builtin_loadout
+from holdfast.node.guard import Guard
 from holdfast.node.limits import answer_limits, install_limits, package_values, policy_of, rules_path
 from holdfast.node.log import Log
 from holdfast.node.loop import Loop
 from holdfast.node.senses import Senses
 from holdfast.node.state import open_state
+from holdfast.node.transitions import Transitions
 from holdfast.node.views import Reloaded
 from holdfast.release import Verified
 from holdfast.settings.loading import Loaded, changed_keys, needs_restart
@@ -46,6 +48,8 @@ _SUPERVISE_S = 0.1
 _SENSE_S = 1.0
 _READY_POLL_S = 0.02
 _USUAL_DEADLINE_S = 1.0  # the default deadline of a request
+_UNLEASED_S = 2.0  # a request that holds the old snapshot has a lane of its pool by then, or wants none
+_LOAD_AGAIN_S, _LOAD_AGAIN_MOST_S = 1.0, 60.0
 _RETIRE_S = 31.0  # the longest deadline a request may have, and a second
 
 
@@ -57,31 +61,31 @@ class Node:
 
     def __init__(self, loaded: Loaded, directory: Path, *, log: Log, reread: Callable[[], Loaded]) -> None:
         """Open the state and be ready to answer from RULES. Raises DataDirectoryBusy, HumanNeeded, OSError."""
-        self.loaded, self.log = loaded, log
-        self.started_at = datetime.now(UTC)
-        self.measures = Measures()
+        self.loaded, self.log, self._reread = loaded, log, reread
+        self.started_at, self.measures = datetime.now(UTC), Measures()
         self.state = open_state(loaded.settings, directory, measures=self.measures)
         self.started_s = self.state.clock.monotonic_s()
         self.answerer = Answerer(self.state.clock, self.measures, answer_limits(loaded.settings))
         self.generation = self.state.facts.settings_generation(digest_value(loaded.settings))
         self._policy = policy_of(loaded)
         self.rules_watch = _watch(loaded, self._policy)
-        self._reread = reread
-        self._workers = True
-        self._stopping = False
+        self._workers, self._load_fault = True, ""
+        self._stopping = threading.Event()
         self.limiters: Callable[[], Mapping[str, tuple[int, int]]] = dict
         """Name -> (busy, slots) of the surface's limiters, once there is a surface."""
+        self._refreshing = threading.Lock()  # whole refreshes, one after the other: the last serves what the store says
         self._swap = threading.Lock()
         self._pools: list[WorkerPool] = []
-        self._retired: list[tuple[float, WorkerPool]] = []
+        self._retired: list[tuple[float, WorkerPool]] = []  # with when they were swapped out
         self.active = self._activated(builtin_loadout(Reason.STARTING))
         self.triage = TriageApp(self.answerer, self.state.journal, clock=self.state.clock, rng=random.SystemRandom())
         self.archive = Archive(self.state.journal, self.state.clock)
         self.senses = Senses(self)
-        seen = (self.measures, log)
+        self._guard = Guard("supervise", seen=(self.measures, log))
+        self._transitions = Transitions(self.state.database, self.state.facts)
         self._loops = (
-            Loop("supervise", self._supervise, every_s=_SUPERVISE_S, seen=seen),
-            Loop("sense", self.senses.step, every_s=_SENSE_S, seen=seen),
+            Loop("supervise", self._supervise, every_s=_SUPERVISE_S, seen=(self.measures, log)),
+            Loop("sense", self.senses.step, every_s=_SENSE_S, seen=(self.measures, log)),
         )
 
     def start(self) -> None:
@@ -93,12 +97,12 @@ class Node:
     def load_here(self) -> None:
         """Serve the active package without workers: SMALL and RULES, for a command that runs without a node."""
         self._workers = False
-        self._load_at_start()
+        self._load()
 
     def stop(self) -> None:
         """End loops and workers, make the last of the state durable, give the directory up."""
         with self._swap:
-            self._stopping = True  # before the workers end: their end is no transition worth keeping
+            self._stopping.set()  # before the workers end: their end is no transition worth keeping
             pools, self._pools = self._pools, []
             pools += [pool for _, pool in self._retired]
         for pool in pools:
@@ -110,21 +114,30 @@ class Node:
 
     def refresh(self, *, wait_ready_s: float = 0.0) -> Active:
         """Serve what the store says is active; the new workers may warm up for `wait_ready_s` before the swap."""
-        loadout = self._loadout()
+        with self._refreshing:
+            self._put_in_service(self._loadout(), wait_ready_s=wait_ready_s)
+            self._load_fault = ""
+            return self.active
+
+    def _put_in_service(self, loadout: Loadout, *, wait_ready_s: float = 0.0) -> None:
         if loadout.pool is not None:
             with self._swap:
                 self._pools.append(loadout.pool)
             _wait_ready(loadout.pool, wait_ready_s)
         with self._swap:
             before = self.active.loadout
-            self.active = self._activated(loadout)
+            try:
+                self.active = self._activated(loadout)
+            except BaseException:
+                if loadout.pool is not None:
+                    self._retired.append((time.monotonic(), loadout.pool))
+                raise
             if before.pool is not None and before.pool in self._pools:
                 # Requests that hold the old snapshot end first; the supervise loop closes it after them.
-                self._retired.append((time.monotonic() + _RETIRE_S, before.pool))
+                self._retired.append((time.monotonic(), before.pool))
         serving = self.active.serving
         self.measures.replace("package_info", {(serving.package, serving.version, serving.digest): 1.0})
         self.log.info("serving", package=serving.package, version=serving.version, digest=serving.digest)
-        return self.active
 
     def refresh_serving(self) -> Active:
         """Serve what has just become active, once its worker is warm: no request meets a cold tier."""
@@ -228,31 +241,68 @@ class Node:
             self.log.failure("no-good-package", package=name, detail=str(error))
             return builtin_loadout(Reason.UNVERIFIED)
 
+    def findings(self) -> tuple[Finding, ...]:
+        """What the node itself wants a person to know."""
+        if not self._load_fault:
+            return ()
+        return (
+            Finding(
+                name="package-not-served",
+                severity=Severity.CRITICAL,
+                sentence=f"The active package cannot be loaded, RULES answers in its place: {self._load_fault}.",
+                next_step="The node goes on trying; install the package again, or roll back.",
+                component="node",
+            ),
+        )
+
     def _load_at_start(self) -> None:
+        pause_s = _LOAD_AGAIN_S
+        while not self._load() and not self._stopping.wait(pause_s) and self._load_fault:
+            pause_s = min(2 * pause_s, _LOAD_AGAIN_MOST_S)
+
+    def _load(self) -> bool:
+        """Serve the active package, or RULES alone; say whether it is served."""
         try:
             self.refresh()
-        except (HoldfastError, OSError) as error:
-            # The node must serve whatever is wrong with a package: RULES goes on, and the log says why.
+        except Exception as error:  # noqa: BLE001  # rim: the node must serve whatever is wrong with a package
             self.measures.add("swallowed_errors_total", "load")
-            self.log.failure("package-not-served", detail=str(error))
+            self.log.failure("package-not-served", error=type(error).__name__, detail=str(error)[:300])
+            with self._refreshing:
+                self._load_fault = f"{type(error).__name__}: {error}"[:300]
+                if self.active.loadout.manifest is None:
+                    self._put_in_service(builtin_loadout(Reason.UNVERIFIED))
+            return False
+        return True
 
     def _supervise(self) -> None:
-        if self._stopping:
+        if self._stopping.is_set():
             return
         now_s = self.state.clock.monotonic_s()
         for pool in self.pools():
+            with self._guard.part("workers"):
+                self._step_pool(pool, now_s)
+        with self._guard.part("tiers"):
+            active = self.active
+            self.answerer.step([(active.serving, active.engines)])
+        with self._guard.part("transitions"):
+            for transition in self.answerer.drain_transitions():
+                self._transitions.add(transition)
+                self.log.warning("tier-transition", transition=transition)
+        with self._guard.part("transitions-kept"):
+            self._transitions.step(now_s)
+        with self._guard.part("retired"):
+            self._close_retired()
+
+    def _step_pool(self, pool: WorkerPool, now_s: float) -> None:
+        try:
             pool.step(now_s)
+        finally:
             for event in pool.events():
                 self.log.info("worker", kind=event.kind, pid=event.pid, reason=event.reason, detail=event.sentence)
-        active = self.active
-        self.answerer.step([(active.serving, active.engines)])
-        for transition in self.answerer.drain_transitions():
-            self.log.warning("tier-transition", transition=transition)
-            self.state.database.submit(partial(self.state.facts.add_transition, transition))
-        self._close_retired()
 
     def _close_retired(self) -> None:
-        due = [pool for at_s, pool in self._retired if pool.depth == 0 or time.monotonic() >= at_s]
+        now_s = time.monotonic()
+        due = [pool for at_s, pool in self._retired if now_s - at_s >= (_RETIRE_S if pool.depth else _UNLEASED_S)]
         if not due:
             return
         with self._swap:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from holdfast.errors import HoldfastError
 from holdfast.finding import Finding, Severity
+from holdfast.node.guard import Guard
 from holdfast.record import Draft
 from holdfast.watch.alerts import AlertLimits, Alerts
 from holdfast.watch.probes import Probes, resident_bytes
@@ -28,19 +30,25 @@ class Senses:
         directory = node.state.directory
         self._probes = Probes(node.state.clock, directory)
         self._alerts = Alerts(node.state.clock, node.measures, AlertLimits(file=directory / _ALERT_FILE))
+        self._guard = Guard("sense", seen=(node.measures, node.log))
+        self._parts: tuple[tuple[str, Callable[[], object]], ...] = (
+            ("facts", node.state.facts.step),
+            ("journal", node.state.journal.step),
+            ("rules", node.take_new_rules),
+            ("package-events", self._record_package_events),
+            ("pressure", self._sense),
+            ("measures", self._measure),
+            ("alerts", lambda: self._alerts.hold(self.findings())),
+            ("log", node.log.flush),
+        )
         self.disk_free_bytes = 0
         self.resident_bytes = 0
 
     def step(self) -> None:
         """One second's worth."""
-        node = self._node
-        node.state.facts.step()
-        node.state.journal.step()
-        node.take_new_rules()
-        self._record_package_events()
-        self._measure()
-        self._alerts.hold(self.findings())
-        node.log.flush()
+        for name, part in self._parts:
+            with self._guard.part(name):
+                part()
 
     def stop(self) -> None:
         """Write what waits."""
@@ -50,7 +58,12 @@ class Senses:
     def findings(self) -> tuple[Finding, ...]:
         """What every component wants a person to know, worst first."""
         node = self._node
-        found = [*node.state.journal.findings(), *node.state.store.findings(), *node.answerer.findings()]
+        found = [
+            *node.findings(),
+            *node.state.journal.findings(),
+            *node.state.store.findings(),
+            *node.answerer.findings(),
+        ]
         if fault := node.active.override_fault:
             found.append(_override_refused(fault))
         if node.rules_watch is not None:
@@ -60,13 +73,16 @@ class Senses:
         order = (Severity.CRITICAL, Severity.WARNING, Severity.NOTICE)
         return tuple(sorted(found, key=lambda finding: (order.index(finding.severity), finding.name)))
 
-    def _measure(self) -> None:
+    def _sense(self) -> None:
         node = self._node
         signals = self._probes.signals()
         node.answerer.sense(signals)
         for signal in signals:
             if signal.kind == "temperature_c":
                 node.measures.set("temperature_celsius", value=signal.value)
+
+    def _measure(self) -> None:
+        node = self._node
         self.disk_free_bytes = self._probes.disk_free_bytes()
         self.resident_bytes = resident_bytes()
         node.measures.set("disk_free_bytes", value=float(self.disk_free_bytes))
