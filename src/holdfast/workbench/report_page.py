@@ -198,8 +198,9 @@ def _facts(head: HeadReport) -> str:
 
 def _cascade(cascade: CascadeReport) -> str:
     return (
-        f"n-grams answer {cascade.answered_share:.0%} of tickets alone (margin {cascade.margin:.2f}), at a loss of "
-        f"{cascade.macro_f1_loss:.4f} macro-F1 under a budget of {cascade.loss_budget:.4f}"
+        f"n-grams answer {cascade.answered_share:.0%} of tickets alone (margin {cascade.margin:.2f}); that loses "
+        f"{cascade.macro_f1_loss:.4f} macro-F1 on the hold-out, for a budget of {cascade.loss_budget:.4f} that was kept "
+        "on training tickets"
     )
 
 

@@ -36,7 +36,8 @@ def _lines(report: TrainingReport) -> Iterator[str]:
         if head.cascade:
             yield (
                 f"  cascade: n-grams answer {head.cascade.answered_share:.0%} alone, "
-                f"loss {head.cascade.macro_f1_loss:.4f} of a budget of {head.cascade.loss_budget:.4f}"
+                f"which loses {head.cascade.macro_f1_loss:.4f} macro-F1 on the hold-out; "
+                f"the budget, kept on training tickets, was {head.cascade.loss_budget:.4f}"
             )
         yield from _findings(head.leakage)
     if report.notices:
