@@ -6,6 +6,7 @@ import json
 import socket
 import time
 from contextlib import ExitStack, suppress
+from pathlib import Path
 
 import pytest
 
@@ -22,6 +23,8 @@ def test_a_client_that_dawdles_is_closed(start: Start, sent: bytes) -> None:
     received = node.raw(sent, wait_s=6.0)
     assert time.monotonic() - started < 3.5
     assert received.startswith(b"HTTP/1.1 408")
+    assert b"\r\nx-request-id: raw-" in received
+    assert b"retry-after" not in received
 
 
 def test_a_dripping_client_is_closed_although_it_always_sends(start: Start) -> None:
@@ -44,7 +47,48 @@ def test_more_connections_than_allowed_are_told_so(start: Start) -> None:
         ]
         last = clients[-1].recv(4096)
     assert last.startswith(b"HTTP/1.1 503")
-    assert b"retry-after" in last
+    assert b"\r\nretry-after: 1\r\n" in last
+    assert b"\r\nx-request-id: raw-" in last
+
+
+def test_the_owner_gets_in_when_every_connection_is_taken_and_takes_none_himself(start: Start) -> None:
+    node = start(QUICK.replace("timeout_s = 0.5", "timeout_s = 20"))
+    address = str(node.data / "holdfast.sock")
+    with ExitStack() as open_clients:
+        owners = [open_clients.enter_context(socket.socket(socket.AF_UNIX)) for _ in range(25)]
+        for owner in owners:
+            owner.settimeout(5)
+            owner.connect(address)
+        clients = [
+            open_clients.enter_context(socket.create_connection(("127.0.0.1", node.port), timeout=5)) for _ in range(21)
+        ]
+        assert clients[20].recv(4096).startswith(b"HTTP/1.1 503")
+        for one in (owners[0], owners[24], clients[0], clients[19]):
+            one.sendall(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert one.recv(4096).startswith(b"HTTP/1.1 200")
+
+
+def test_a_client_that_never_reads_is_cut_off(start: Start) -> None:
+    node = start(QUICK)
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect(("127.0.0.1", node.port))
+        client.settimeout(0.5)
+        with suppress(OSError):  # once the node stops reading, nothing more can be sent
+            client.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n" * 400)
+        assert eventually(lambda: _held(node, client))
+        assert eventually(lambda: not _held(node, client), within_s=5.0)
+    assert node.ask("GET", "/livez").status == 200
+
+
+def _held(node: Served, client: socket.socket) -> bool:
+    """Whether the node's end of this connection is still open in the node."""
+    ends = f":{node.port:04X}", f":{client.getsockname()[1]:04X}"
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        _, local, remote, *_, inode = line.split()[:10]
+        if local.endswith(ends[0]) and remote.endswith(ends[1]):
+            return inode != "0"  # without an inode the kernel alone keeps it
+    return False
 
 
 def test_a_full_limiter_answers_503_with_retry_after_and_health_goes_on(start: Start) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import struct
+from http import HTTPStatus
 from typing import Any, Literal
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -23,12 +25,15 @@ _UCRED = struct.Struct("3i")
 def raw_problem(status: int, phrase: str, detail: str) -> bytes:
     """A whole HTTP response for the cases in which there is no request to answer."""
     slug = phrase.lower().replace(" ", "-")
+    request_id = f"raw-{os.urandom(8).hex()}"
     body = (
-        f'{{"type":"urn:holdfast:problem:{slug}","title":"{phrase}","status":{status},"detail":"{detail}"}}'
+        f'{{"type":"urn:holdfast:problem:{slug}","title":"{phrase}","status":{status},"detail":"{detail}",'
+        f'"request_id":"{request_id}"}}'
     ).encode()
+    later = "retry-after: 1\r\n" if status == HTTPStatus.SERVICE_UNAVAILABLE else ""
     head = (
         f"HTTP/1.1 {status} {phrase}\r\ncontent-type: application/problem+json\r\n"
-        f"content-length: {len(body)}\r\nretry-after: 1\r\nconnection: close\r\n\r\n"
+        f"content-length: {len(body)}\r\nx-request-id: {request_id}\r\n{later}connection: close\r\n\r\n"
     )
     return head.encode() + body
 
@@ -44,6 +49,9 @@ class Connection(HttpToolsProtocol):
     """True once the connection was answered and closed from here: what the parser still calls back is ignored."""
     phase: Literal["head", "body", "answer"] = "head"
     since_s: float = 0.0
+    unread_since_s: float | None = None
+    """Since when the client has left unread what it asked for; None while it takes what is written."""
+    closing_since_s: float | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn narrows it
         """A client connected: it now owes a request."""
@@ -52,9 +60,23 @@ class Connection(HttpToolsProtocol):
         # Said here, never read from the peer's address: a client that resets before it is accepted has none either.
         self.app_state = {"caller": self.caller, "owner": self.owner}
         self.since_s = self.loop.time()
-        if len(self.connections) > most_connections:
+        if not self.owner and self._strangers() > most_connections:
             transport.write(raw_problem(503, "Service Unavailable", "every connection is taken, try again"))
             transport.close()
+
+    def _strangers(self) -> int:
+        """Connections over TCP: the owner's are not counted, so that a full node can still be operated."""
+        return sum(not getattr(one, "owner", False) for one in self.connections)
+
+    def pause_writing(self) -> None:
+        """More waits to be read by the client than the buffer is meant to hold."""
+        super().pause_writing()
+        self.unread_since_s = self.loop.time()
+
+    def resume_writing(self) -> None:
+        """The client has read nearly all of it."""
+        super().resume_writing()
+        self.unread_since_s = None
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser, which bounds nothing by itself: a head that never ends would grow for ever."""
@@ -105,7 +127,13 @@ class Connection(HttpToolsProtocol):
             self.transport.close()
 
     def close_if_slow(self, now_s: float, *, head_s: float, body_s: float) -> None:
-        """End the connection of a client that owes the rest of its request for too long."""
+        """End the connection of a client that owes the rest of its request, or does not read, for too long."""
+        if self.transport.is_closing() and self.closing_since_s is None:
+            self.closing_since_s = now_s
+        for stuck_since_s in (self.unread_since_s, self.closing_since_s):
+            if stuck_since_s is not None and now_s - stuck_since_s > body_s:
+                self.transport.abort()  # closing would wait for the client to read
+                return
         limit_s = {"head": head_s, "body": body_s}.get(self.phase)
         if limit_s is None or now_s - self.since_s <= limit_s or self.transport.is_closing():
             return
