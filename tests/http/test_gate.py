@@ -20,7 +20,24 @@ def test_a_loopback_host_is_served(node: Served, host: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.example", "localhost.evil.example", "10.0.0.1", "0.0.0.0", "[2001:db8::1]", "", "127.0.0.1.nip.io"]
+    "host",
+    [
+        "evil.example",
+        "localhost.evil.example",
+        "10.0.0.1",
+        "0.0.0.0",
+        "[2001:db8::1]",
+        "",
+        "127.0.0.1.nip.io",
+        "[::1",
+        "::1",
+        "[127.0.0.1]",
+        "127.0.0.1:abc",
+        "127.0.0.1:80:80",
+        "user@127.0.0.1",
+        "[::1]x",
+        "127.0.0.1:999999",
+    ],
 )
 def test_another_host_is_403_so_that_dns_rebinding_reaches_nothing(node: Served, host: str) -> None:
     answer = node.ask("GET", "/readyz", headers={"Host": host})
@@ -55,9 +72,39 @@ def test_the_node_s_own_pages_and_programs_may(node: Served, header: dict[str, s
     assert node.ask("POST", "/v1/triage/score", BODY, {**JSON, **header, **origin}).status == 200
 
 
-@pytest.mark.parametrize("name", ["Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "Via"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Forwarded",
+        "X-Forwarded-For",
+        "X-Forwarded-Host",
+        "X-Real-IP",
+        "Via",
+        "WL-Proxy-Forwarded",
+        "X-Original-For",
+        "X-Envoy-External-Address",
+        "X-ProxyUser-Ip",
+        "CF-Ray",
+        "Fastly-Client-IP",
+        "X-Cluster-Client-IP",
+        "CDN-Loop",
+        "True-Client-IP",
+    ],
+)
 def test_a_proxy_in_front_of_an_open_node_is_refused(node: Served, name: str) -> None:
     assert node.ask("GET", "/readyz", headers={name: "192.0.2.1"}).status == 403
+
+
+@pytest.mark.parametrize("hosts", [("localhost", "localhost"), ("localhost", "evil.example")])
+def test_two_hosts_are_400(node: Served, hosts: tuple[str, str]) -> None:
+    lines = "".join(f"Host: {host}\r\n" for host in hosts)
+    received = node.raw(f"GET /livez HTTP/1.1\r\n{lines}Connection: close\r\n\r\n".encode(), wait_s=3.0)
+    assert received.startswith(b"HTTP/1.1 400")
+
+
+def test_another_header_may_come_twice(node: Served) -> None:
+    twice = b"GET /livez HTTP/1.1\r\nHost: localhost\r\nAccept: a\r\nAccept: b\r\nConnection: close\r\n\r\n"
+    assert node.raw(twice, wait_s=3.0).startswith(b"HTTP/1.1 200")
 
 
 def test_operator_verbs_are_not_served_over_tcp(node: Served) -> None:

@@ -13,10 +13,10 @@ from typing import Any
 
 from holdfast.access import Caller
 from holdfast.errors import HoldfastError
-from holdfast.http.gate import Gate, check_length, check_media_type
+from holdfast.http.gate import Gate, check_length, check_media_type, check_single_host
 from holdfast.http.limiter import Limiter
 from holdfast.http.messages import Endpoint, Reply, Request
-from holdfast.http.nesting import deeper_than
+from holdfast.http.nesting import deeper_than, json_part
 from holdfast.http.problems import BodyTooLarge, MalformedBody, NoSuchPath, problem
 from holdfast.http.table import MethodNotAllowed, RouteTable
 from holdfast.measure import Measures
@@ -30,7 +30,6 @@ _Send = Callable[[_Message], Awaitable[None]]
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:@/+=-]{1,128}")
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
-_JSON = b"application/json"
 _SERVER_ERROR = 500
 
 
@@ -82,7 +81,8 @@ class App:
         except ClientGone:
             return
         except Exception as error:  # noqa: BLE001  # rim: whatever happened, the client gets an answer
-            reply = self._refuse(error, endpoint, request_id)
+            render = (endpoint.failures if endpoint else self._table.dialect(scope["path"])) or problem
+            reply = self._refuse(error, render, request_id)
         self._count(endpoint, reply.status, time.clock_gettime(time.CLOCK_BOOTTIME) - arrived_s, request_id)
         await self._send(send, reply, request_id)
 
@@ -94,6 +94,8 @@ class App:
         self, scope: _Message, headers: dict[bytes, bytes], request_id: str, arrived_s: float
     ) -> tuple[Endpoint, Request]:
         method, path = scope["method"], scope["path"]
+        if len(headers) != len(scope["headers"]):
+            check_single_host(scope["headers"])
         caller: Caller = scope["state"]["caller"]
         on_socket: bool = scope["state"]["owner"]
         if not on_socket:
@@ -114,9 +116,7 @@ class App:
         limiter.require_slot()  # before the body: a node that is full must not read what it will refuse
         if request.method in _WITH_BODY:
             request.body = await self._read_body(receive)
-            if request.headers.get(b"content-type", _JSON).startswith(_JSON) and deeper_than(
-                request.body, self._limits.depth
-            ):
+            if deeper_than(json_part(request.body, request.headers, endpoint.media_types), self._limits.depth):
                 raise MalformedBody(f"body: expected JSON nested at most {self._limits.depth} deep, found deeper")
         groupable = endpoint.groupable and b"idempotency-key" not in request.headers
         reply: Reply = await limiter.run(endpoint.call, request, groupable=groupable)
@@ -141,10 +141,9 @@ class App:
             if not message["more_body"]:
                 return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
-    def _refuse(self, error: Exception, endpoint: Endpoint | None, request_id: str) -> Reply:
+    def _refuse(self, error: Exception, render: Callable[[BaseException, str], Reply], request_id: str) -> Reply:
         if isinstance(error, MethodNotAllowed) and error.method == "OPTIONS":
             return Reply(b"", 204, b"", error.allow())
-        render = (endpoint.failures if endpoint else None) or problem
         reply = render(error, request_id)
         if isinstance(error, MethodNotAllowed):
             reply.headers += error.allow()

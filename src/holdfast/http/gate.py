@@ -3,14 +3,35 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from holdfast.http.problems import BodyTooLarge, CrossSite, Forwarded, InvalidField, UnknownHost, WrongMediaType
+from holdfast.http.problems import (
+    BodyTooLarge,
+    CrossSite,
+    Forwarded,
+    InvalidField,
+    MalformedHead,
+    UnknownHost,
+    WrongMediaType,
+)
 
-__all__ = ["Gate", "check_length", "check_media_type"]
+__all__ = ["Gate", "check_length", "check_media_type", "check_single_host"]
 
-_FORWARDING = frozenset({b"forwarded", b"via", b"x-real-ip", b"x-client-ip", b"true-client-ip", b"cf-connecting-ip"})
+_FORWARDING = frozenset(
+    {
+        b"via",
+        b"cdn-loop",
+        b"x-real-ip",
+        b"x-client-ip",
+        b"true-client-ip",
+        b"fastly-client-ip",
+        b"x-cluster-client-ip",
+    }
+)
+_FORWARDING_PREFIXES = (b"x-original-", b"x-envoy-", b"x-proxyuser-", b"cf-")
+_HOST = re.compile(r"(?:\[([0-9a-f:.]*:[0-9a-f:.]*)\]|([^][:@/\s]+))(?::[0-9]{0,5})?")
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _REMEMBERED_HOSTS = 64  # a client repeats one or two; anything that keeps changing is not worth remembering
 
@@ -30,7 +51,7 @@ class Gate:
         if host not in self.seen:
             self._check_host(host)
         for name in headers:
-            if name in _FORWARDING or name.startswith(b"x-forwarded-"):
+            if b"forwarded" in name or name in _FORWARDING or name.startswith(_FORWARDING_PREFIXES):
                 raise Forwarded(
                     f"header {name.decode('latin-1')}: expected none while the node has no users, found one; "
                     "a proxy would let anybody in"
@@ -39,7 +60,7 @@ class Gate:
             self._check_site(headers, host)
 
     def _check_host(self, host: bytes) -> None:
-        name = _host_name(host.decode("latin-1")).lower()
+        name = _host_name(host.decode("latin-1").strip(" \t").lower())
         if not (name in self.hosts or name == "localhost" or _is_loopback_literal(name)):
             raise UnknownHost(
                 f"header Host: expected a loopback literal or a name in server.hosts, found {name[:80]!r}"
@@ -57,6 +78,13 @@ class Gate:
             raise CrossSite(f"header Sec-Fetch-Site: expected same-origin or none, found {site[:40].decode('latin-1')}")
         if origin is not None and origin not in (b"http://" + host, b"https://" + host):
             raise CrossSite(f"header Origin: expected this node's own pages, found {origin[:80].decode('latin-1')}")
+
+
+def check_single_host(headers: Iterable[tuple[bytes, bytes]]) -> None:
+    """Raises MalformedHead for more than one Host: whoever stands in between may have read the other one."""
+    hosts = sum(name == b"host" for name, _ in headers)
+    if hosts > 1:
+        raise MalformedHead(f"header Host: expected one, found {hosts}")
 
 
 def check_length(headers: Mapping[bytes, bytes], limit_bytes: int) -> None:
@@ -83,10 +111,9 @@ def check_media_type(headers: Mapping[bytes, bytes], accepted: tuple[bytes, ...]
 
 
 def _host_name(host: str) -> str:
-    """Return `host` without its port: `[::1]:8470` -> `::1`."""
-    if host.startswith("["):
-        return host[1:].partition("]")[0]
-    return host.partition(":")[0]
+    """Return `host` without its port: `[::1]:8470` -> `::1`; empty if it is not written as RFC 9110, 7.2 says."""
+    found = _HOST.fullmatch(host)
+    return "" if found is None else found[1] or found[2]
 
 
 def _is_loopback_literal(name: str) -> bool:

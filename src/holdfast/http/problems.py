@@ -18,6 +18,7 @@ __all__ = [
     "Forwarded",
     "InvalidField",
     "MalformedBody",
+    "MalformedHead",
     "NoSuchPath",
     "Problem",
     "UnknownHost",
@@ -34,6 +35,10 @@ class NoSuchPath(InvalidInput):
 
 class MalformedBody(InvalidInput):
     """The body is not what its media type says."""
+
+
+class MalformedHead(InvalidInput):
+    """The head of the request says two things."""
 
 
 class BodyTooLarge(InvalidInput):
@@ -73,6 +78,7 @@ STATUSES: Mapping[str, int] = {
     "DecisionGone": 410,
     "DecisionUnreadable": 410,
     "MalformedBody": 400,
+    "MalformedHead": 400,
     "BodyTooLarge": 413,
     "WrongMediaType": 415,
     "InvalidField": 422,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
-from holdfast.http.messages import Endpoint
+from holdfast.http.messages import Endpoint, Reply
 from holdfast.http.problems import NoSuchPath
 
 __all__ = ["MethodNotAllowed", "RouteTable"]
@@ -29,6 +29,9 @@ class RouteTable:
         self.endpoints = tuple(endpoints)
         self._exact: dict[str, dict[str, Endpoint]] = {}
         self._templates: dict[int, list[tuple[tuple[str, ...], dict[str, Endpoint]]]] = {}
+        self._dialects = {
+            endpoint.template.partition("/{")[0]: endpoint.failures for endpoint in self.endpoints if endpoint.failures
+        }
         for endpoint in self.endpoints:
             self._methods_at(endpoint.template)[endpoint.method] = endpoint
 
@@ -42,6 +45,13 @@ class RouteTable:
                 return methods
         same_length.append((segments, {}))
         return same_length[-1][1]
+
+    def dialect(self, path: str) -> Callable[[BaseException, str], Reply] | None:
+        """Return how errors below the fixed part of a foreign protocol's path are told, where no endpoint was found."""
+        for prefix, failures in self._dialects.items():
+            if path == prefix or path.startswith(prefix + "/"):
+                return failures
+        return None
 
     def find(self, method: str, path: str) -> tuple[Endpoint, dict[str, str]]:
         """Return the endpoint and its path arguments. Raises NoSuchPath or MethodNotAllowed."""
