@@ -166,3 +166,73 @@ def test_models_are_listed_and_embeddings_say_when_there_is_no_encoder(node: Ser
 def test_every_answer_type_is_one_the_decoder_takes_back(node: Served) -> None:
     body = node.post("/v1/triage/score", TICKET).body
     assert msgspec.json.decode(body, type=Decision).task_id == "T-1"
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", "/v2/nope"), ("PUT", "/v2/models/builtin/infer"), ("PUT", "/v2")])
+def test_what_the_open_inference_protocol_does_not_serve_is_refused_in_its_words(
+    node: Served, method: str, path: str
+) -> None:
+    answer = node.ask(method, path, b"{}", JSON)
+    assert answer.status in (404, 405)
+    assert list(answer.json()) == ["error"]
+    assert isinstance(answer.json()["error"], str)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/v1/embeddings"), ("PUT", "/v1/models"), ("GET", "/v1/models/a/b")]
+)
+def test_what_openai_s_routes_do_not_serve_is_refused_in_openai_s_words(node: Served, method: str, path: str) -> None:
+    answer = node.ask(method, path, b"{}", JSON)
+    assert answer.status in (404, 405)
+    assert answer.json()["error"]["type"] == "invalid_request_error"
+
+
+@pytest.mark.parametrize(("path", "kind"), [("/v2/models/builtin/infer", str), ("/v1/embeddings", dict)])
+def test_the_gate_refuses_in_the_words_of_the_path(node: Served, path: str, kind: type) -> None:
+    answer = node.ask("POST", path, b"{}", {**JSON, "Host": "evil.example"})
+    assert answer.status == 403
+    assert isinstance(answer.json()["error"], kind)
+
+
+def test_a_path_that_only_begins_alike_gets_a_problem(node: Served) -> None:
+    assert node.ask("GET", "/v2x").json()["title"] == "No such path"
+
+
+def _infer_binary(content: bytes) -> tuple[bytes, int]:
+    tensor = struct.pack("<I", len(content)) + content
+    given = {"name": "text", "shape": [1], "datatype": "BYTES", "parameters": {"binary_data_size": len(tensor)}}
+    head = json.dumps({"inputs": [given]}).encode()
+    return head + tensor, len(head)
+
+
+@pytest.mark.parametrize("media_type", ["application/json", "application/octet-stream"])
+def test_brackets_inside_a_binary_tensor_are_text(node: Served, media_type: str) -> None:
+    body, length = _infer_binary(b"[" * 500 + b" server is down")
+    headers = {"Content-Type": media_type, "Inference-Header-Content-Length": str(length)}
+    assert node.ask("POST", "/v2/models/builtin/infer", body, headers).status == 200
+
+
+@pytest.mark.parametrize(
+    "media_type", ["Application/JSON", "application/json ; charset=utf-8", "application/octet-stream"]
+)
+def test_deep_json_is_refused_however_it_is_announced(node: Served, media_type: str) -> None:
+    body = b'{"inputs":' + b"[" * 500 + b"]" * 500 + b"}"
+    headers = {"Content-Type": media_type, "Inference-Header-Content-Length": str(len(body))}
+    answer = node.ask("POST", "/v2/models/builtin/infer", body, headers)
+    assert answer.status == 400
+    assert "deeper" in answer.json()["error"]
+
+
+def test_the_length_of_binary_tensors_does_not_hide_the_depth_of_a_ticket(node: Served) -> None:
+    body = b'{"id":"1","title":"t","metadata":{"x":' + b"[" * 500 + b"]" * 500 + b"}}"
+    answer = node.ask("POST", "/v1/triage/score", body, {**JSON, "Inference-Header-Content-Length": "1"})
+    assert answer.status == 400
+    assert "deeper" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("deadline_ms", [0, -5, 30_001, 1e300])
+def test_a_deadline_of_infer_outside_its_range_is_422(node: Served, deadline_ms: float) -> None:
+    answer = node.post("/v2/models/builtin/infer", {**INFER, "parameters": {"deadline_ms": deadline_ms}})
+    assert answer.status == 422
+    assert "deadline_ms" in answer.json()["error"]
+    assert node.post("/v2/models/builtin/infer", {**INFER, "parameters": {"deadline_ms": 30_000}}).status == 200

@@ -41,6 +41,13 @@ def test_the_same_key_and_body_give_the_first_decision(node: Served) -> None:
     assert "holdfast-replay" not in first.headers
 
 
+def test_white_space_around_a_header_s_value_is_not_part_of_it(node: Served) -> None:
+    first = node.post("/v1/triage/score", TICKET, Idempotency_Key="k-space", Holdfast_Deadline_Ms="500 \t")
+    second = node.post("/v1/triage/score", TICKET, Idempotency_Key="k-space \t")
+    assert first.status == 200
+    assert second.json()["decision_id"] == first.json()["decision_id"]
+
+
 def test_the_same_key_with_another_body_is_409(node: Served) -> None:
     node.post("/v1/triage/score", TICKET, Idempotency_Key="k-2")
     assert node.post("/v1/triage/score", {**TICKET, "title": "Other"}, Idempotency_Key="k-2").status == 409

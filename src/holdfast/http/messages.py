@@ -36,9 +36,9 @@ class Request:
         return dict(parse_qsl(self.query_bytes.decode("latin-1"), keep_blank_values=True))
 
     def header(self, name: bytes) -> str | None:
-        """One header by its lower-case name, or None."""
+        """One header by its lower-case name without the white space around it (RFC 9110, 5.5), or None."""
         value = self.headers.get(name)
-        return None if value is None else value.decode("latin-1")
+        return None if value is None else value.decode("latin-1").strip(" \t")
 
 
 @dataclass(slots=True)

@@ -9,7 +9,7 @@ import msgspec
 
 from holdfast.errors import InvalidInput
 from holdfast.http.bodies import decode, encode
-from holdfast.http.deadlines import DEADLINE_HEADER, LONGEST_MS, deadline_of
+from holdfast.http.deadlines import DEADLINE_HEADER, deadline_of
 from holdfast.http.messages import Endpoint, Reply, Request
 from holdfast.http.openai_shapes import EmbeddingQuestion, embeddings, error_object, model_list, model_object, questions
 from holdfast.http.problems import retry_after, status_of
@@ -23,6 +23,7 @@ __all__ = ["NoSuchModel", "OpenAIEndpoints", "failure"]
 
 _QUESTION = msgspec.json.Decoder(EmbeddingQuestion)
 _FLOAT_BYTES = 4
+_DEFAULT_MS = 1_000
 
 
 class NoSuchModel(InvalidInput):
@@ -78,7 +79,7 @@ class OpenAIEndpoints:
         if pool is None or loadout.manifest is None:
             raise TierUnavailable(Reason.NO_PACKAGE, "embeddings need a package with an encoder")
         texts, tokens = questions(asked, dimensions=_dimensions(loadout.manifest.variants, pool.variant))
-        deadline_s = deadline_of(request, None, default_ms=LONGEST_MS)
+        deadline_s = deadline_of(request, None, default_ms=_DEFAULT_MS)
         rows = pool.embed(texts, deadline_s=deadline_s) if texts else pool.embed_tokens(tokens, deadline_s=deadline_s)
         body = embeddings(
             self._name(),
