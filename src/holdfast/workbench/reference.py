@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TextIO
 
+import msgspec
+
 from holdfast import __version__
 from holdfast.digest import Digest, digest_value
 from holdfast.errors import HoldfastError
@@ -83,8 +85,8 @@ def reference_plan(
         seed=SEED,
         background=(tuple(ticket.text for ticket in background.tickets),),
         cache=cache_dir / "embeddings" if cache_dir else None,
-        datasets=tuple(one.origin.source for one in loaded),
-        licences=tuple(one.origin.licence for one in loaded),
+        datasets=(*(one.origin.source for one in loaded), f"{BACKGROUND.source} (domain gates only)"),
+        licences=(*(one.origin.licence for one in loaded), BACKGROUND.licence),
         recipe={
             "plan": _plan_digest(directory),
             "seed": str(SEED),
@@ -93,7 +95,13 @@ def reference_plan(
         },
     )
     inputs = Inputs(
-        datasets=tuple(report_dataset(one.path, one.reading, licence=one.origin.licence) for one in loaded),
+        datasets=(
+            *(report_dataset(one.path, one.reading, licence=one.origin.licence) for one in loaded),
+            msgspec.structs.replace(
+                report_dataset(directory / BACKGROUND.file, background, licence=BACKGROUND.licence),
+                heads=("gates only",),
+            ),
+        ),
         notices=tuple(finding for one in loaded for finding in column_findings(one.reading)),
     )
     return plan, inputs

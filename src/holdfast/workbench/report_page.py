@@ -199,8 +199,8 @@ def _facts(head: HeadReport) -> str:
 def _cascade(cascade: CascadeReport) -> str:
     return (
         f"n-grams answer {cascade.answered_share:.0%} of tickets alone (margin {cascade.margin:.2f}); that loses "
-        f"{cascade.macro_f1_loss:.4f} macro-F1 on the hold-out, for a budget of {cascade.loss_budget:.4f} that was kept "
-        "on training tickets"
+        f"{cascade.macro_f1_loss:.4f} macro-F1 on the hold-out; the budget, kept on training tickets, was "
+        f"{cascade.loss_budget:.4f}"
     )
 
 
