@@ -126,3 +126,9 @@ def test_the_rubric_in_force_is_shown(node: Served) -> None:
     rubric = node.ask("GET", "/v1/triage/rubric").json()
     assert rubric["weights"]["model"] == 0.6
     assert rubric["bands"]["p0"] == 90
+
+
+def test_an_attachment_that_is_no_base64_is_422_and_says_where(node: Served) -> None:
+    answer = node.post("/v1/triage/score", {**TICKET, "attachments": [{"name": "a.bin", "base64": "%%%"}]})
+    assert answer.status == 422
+    assert answer.json()["pointer"] == "/attachments/0/base64"
