@@ -49,9 +49,10 @@ def test_requests_in_flight_are_answered_before_the_end(start: Start) -> None:
     assert set(statuses) <= {200}
 
 
-def test_a_second_owner_exits_75_and_names_the_first(start: Start) -> None:
+@pytest.mark.parametrize("port", ["0", ""], ids=["another port", "the same port"])
+def test_a_second_owner_exits_75_and_names_the_first(start: Start, port: str) -> None:
     node = start()
-    second = holdfast(node, "serve", "--port", "0")
+    second = holdfast(node, "serve", "--port", port or str(node.port))
     assert second.returncode == 75
     assert str(node.process.pid) in second.stderr
     assert len(second.stderr.splitlines()) == 1

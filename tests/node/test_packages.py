@@ -246,3 +246,12 @@ def test_fifty_commands_at_once_under_load_lose_nothing(start: Start, packages: 
     assert codes == [0] * 12
     assert verified.returncode == 0, verified.stderr
     assert [one["number"] for one in events] == list(range(1, len(events) + 1))
+
+
+def test_a_path_without_a_package_is_named_in_one_sentence(shared: Served, tmp_path: Path) -> None:
+    missing = str(tmp_path / "nope.tar")
+    done = holdfast(shared, "package", "install", missing)
+    assert done.returncode == 74
+    assert done.stderr.splitlines() == [
+        f"holdfast: {missing}: expected a package this node can read, found: No such file or directory"
+    ]

@@ -35,6 +35,7 @@ EXITS: Mapping[str, Exit] = {
     "DiskFull": Exit.IO,
     "DiskFailed": Exit.IO,
     "LedgerFull": Exit.IO,
+    "PackageUnreadable": Exit.IO,
     "PackageRefused": Exit.BAD_DATA,
     "DecisionGone": Exit.UNAVAILABLE,
     "CannotCreate": Exit.CANNOT_CREATE,

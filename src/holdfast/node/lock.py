@@ -51,4 +51,6 @@ class DirectoryLock:
 
     def release(self) -> None:
         """Give the directory up. The file stays: removing it would let two owners lock two files of one name."""
-        os.close(self._fd)
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)

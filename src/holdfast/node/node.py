@@ -24,6 +24,7 @@ from holdfast.measure import Measures
 from holdfast.node.active import Active, Loadout, activated, builtin_loadout
 from holdfast.node.guard import Guard
 from holdfast.node.limits import answer_limits, install_limits, package_values, policy_of, rules_path
+from holdfast.node.lock import DirectoryLock
 from holdfast.node.log import Log
 from holdfast.node.loop import Loop
 from holdfast.node.senses import Senses
@@ -59,11 +60,22 @@ class Node:
     `_swap` guards the change from one active snapshot to the next, and the list of pools; reading `active` needs none.
     """
 
-    def __init__(self, loaded: Loaded, directory: Path, *, log: Log, reread: Callable[[], Loaded]) -> None:
-        """Open the state and be ready to answer from RULES. Raises DataDirectoryBusy, HumanNeeded, OSError."""
+    def __init__(
+        self,
+        loaded: Loaded,
+        directory: Path,
+        *,
+        log: Log,
+        reread: Callable[[], Loaded],
+        lock: DirectoryLock | None = None,
+    ) -> None:
+        """Open the state, under `lock` if it is taken already, and be ready to answer from RULES.
+
+        Raises DataDirectoryBusy, HumanNeeded, OSError.
+        """
         self.loaded, self.log, self._reread = loaded, log, reread
         self.started_at, self.measures = datetime.now(UTC), Measures()
-        self.state = open_state(loaded.settings, directory, measures=self.measures)
+        self.state = open_state(loaded.settings, directory, measures=self.measures, lock=lock)
         self.started_s = self.state.clock.monotonic_s()
         self.answerer = Answerer(self.state.clock, self.measures, answer_limits(loaded.settings))
         self.generation = self.state.facts.settings_generation(digest_value(loaded.settings))

@@ -3,20 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from holdfast.access import Role
+from holdfast.errors import InvalidInput, Unavailable
 from holdfast.node.node import Node
 from holdfast.node.verb import NoArguments, Verb
 from holdfast.store import operations
 from holdfast.store.install import InstallReport, activate, install, rollback, stage
 
-__all__ = ["PACKAGE_VERBS"]
+__all__ = ["PACKAGE_VERBS", "PackageUnreadable"]
+
+
+class PackageUnreadable(InvalidInput):
+    """There is nothing to install at the path, or this node may not read it."""
 
 
 def _install(node: Node, asked: operations.InstallRequest) -> InstallReport:
+    try:
+        return _installed(node, asked)
+    except OSError as error:
+        where, why = str(error.filename or asked.path), error.strerror or str(error)
+        if Path(where).is_relative_to(asked.path):
+            raise PackageUnreadable(f"{where}: expected a package this node can read, found: {why}") from error
+        raise Unavailable(f"{asked.path} was not installed: {where}: {why}", retry_after_s=60.0) from error
+
+
+def _installed(node: Node, asked: operations.InstallRequest) -> InstallReport:
     from holdfast.node.examining import examiner  # noqa: PLC0415  # engines: half a second that other verbs save
 
     act = install if asked.activate else stage

@@ -49,9 +49,9 @@ class State:
             self.lock.release()
 
 
-def open_state(settings: Settings, directory: Path, *, measures: Measures) -> State:
-    """Take the lock and open everything. Raises DataDirectoryBusy, HumanNeeded, OSError."""
-    lock = DirectoryLock(directory)
+def open_state(settings: Settings, directory: Path, *, measures: Measures, lock: DirectoryLock | None = None) -> State:
+    """Take the lock, unless it is given, and open everything. Raises DataDirectoryBusy, HumanNeeded, OSError."""
+    lock = lock or DirectoryLock(directory)
     try:
         clock = SystemClock(floor_at=_FLOOR_AT)
         database = Database(directory / "node.db", measures=measures, spare=directory / _RESERVE)
