@@ -132,6 +132,17 @@ def test_config_show_tells_where_each_value_was_set(tmp_path: Path) -> None:
     assert values["limits.depth"]["origin"] == "environment HOLDFAST_LIMITS__DEPTH"
 
 
+def test_config_check_reads_the_rule_file_too(tmp_path: Path) -> None:
+    (tmp_path / "holdfast.toml").write_text('[triage]\nrules_file = "rules.toml"\n')
+    (tmp_path / "rules.toml").write_text('[[rule]]\nname = "x"\nwhen = { no_such_operator = 1 }\nfloor = 9\n')
+    wrong = run("--config", "holdfast.toml", "config", "check", cwd=tmp_path)
+    assert wrong.returncode == 65
+    assert "rules.toml" in wrong.stderr
+    assert len(wrong.stderr.splitlines()) == 1
+    (tmp_path / "rules.toml").write_text("")
+    assert run("--config", "holdfast.toml", "config", "check", cwd=tmp_path).returncode == 0
+
+
 def test_conf_d_beside_the_file_is_read_in_order(tmp_path: Path) -> None:
     (tmp_path / "holdfast.toml").write_text("[limits]\ndepth = 5\n")
     (tmp_path / "conf.d").mkdir()

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -97,3 +100,15 @@ def test_an_older_database_exits_65_until_the_loss_is_accepted(filled: Run, tmp_
     assert "saw entry 4, the ledger ends before it" in out
     assert filled("verify", "--accept-loss")[0] == 0
     assert filled("verify", "--json")[0] == 0
+
+
+def test_an_export_whose_reader_goes_away_is_no_error(filled: Run, tmp_path: Path) -> None:
+    assert filled("show")[0] == 0
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "holdfast", "--data", str(tmp_path / "state"), "ledger", "export"]
+    ended = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, timeout=60, check=False)
+    os.close(writing)
+    assert ended.returncode == 0
+    assert b"Traceback" not in ended.stderr
+    assert b"Error" not in ended.stderr

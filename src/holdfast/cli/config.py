@@ -22,8 +22,11 @@ def config() -> None:
 @config.command(help="Read every source and say what is wrong.\n\nExample: holdfast config check")
 @as_json
 def check(*, as_json: bool) -> None:
-    """Load the settings; an error names file, line, key, expected and found, and exits 78."""
+    """Load the settings; an error names file, line, key, expected and found, and exits 78 (a rule file: 65)."""
     loaded = invocation().load()
+    from holdfast.node.limits import policy_of  # noqa: PLC0415  # what other commands here need not import
+
+    policy_of(loaded)  # the rubric, and the rule file: a node refuses to start on what is wrong there
     files = [str(path) for path in loaded.files]
     if as_json:
         print_json({"valid": True, "files": files, "set": dict(loaded.origins)})

@@ -109,18 +109,28 @@ def main(arguments: list[str] | None = None) -> int:
     # Read when numpy is loaded: a ticket's small products on two threads cost seven times the CPU, and their last bits
     # would depend on the number of cores.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    stdout = sys.stdout
     try:
         result = _group().main(arguments, prog_name="holdfast", standalone_mode=False)
+        sys.stdout.flush()  # here, where a reader that went away is no error
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.ctx.get_help() if error.ctx else "")
         return Exit.OK
     except BrokenPipeError:
-        # The reader (`| head`) went away: nobody is left to complain to, and Python must not try to flush again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return Exit.OK
+        return _unheard()
+    except SystemExit:
+        if sys.stdout is not stdout:  # click replaces it before it ends on a broken pipe
+            return _unheard()
+        raise
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # rim: a bug must end in one line and a code, too
         return _failed(error)
     return result if isinstance(result, int) else Exit.OK
+
+
+def _unheard() -> int:
+    """The reader (`| head`) went away: nobody is left to complain to, and Python must not try to flush again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return Exit.OK
 
 
 def _failed(error: BaseException) -> int:
