@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from holdfast.cli.invocation import invocation
+from holdfast.node.arenas import bound_arenas
 from holdfast.settings.place import data_directory
 
 __all__ = ["serve"]
@@ -21,6 +22,7 @@ __all__ = ["serve"]
 @click.option("--port", type=int, help="TCP port (server.port); 0 takes a free one.")
 def serve(*, host: str | None, port: int | None) -> None:
     """Run the node in the foreground; its log is JSON lines on stderr."""
+    bound_arenas()
     gc.disable()  # until everything is built: half of what a start allocates stays for ever
     flags: dict[str, Any] = {"server.host": host, "server.port": port}
     given = {key: value for key, value in flags.items() if value is not None}
