@@ -26,7 +26,8 @@ from holdfast.workbench.hindsight import column_findings
 from holdfast.workbench.plan import HeadPlan, Inputs, TrainingPlan
 from holdfast.workbench.planning import head_from_split, report_dataset, training_digest
 from holdfast.workbench.progress import watched
-from holdfast.workbench.tickets import LabelledTicket
+from holdfast.workbench.report import DatasetReport
+from holdfast.workbench.tickets import LabelledTicket, Reading
 from holdfast.workbench.training_list import TRAINING_LIST, read_training_list, text_digest
 from holdfast.workbench.training_run import run, step_weights
 from holdfast.workbench.weights import PUBLIC_PACKAGE, fetch_public_weights
@@ -105,6 +106,11 @@ def reference_plan(
         notices=tuple(finding for one in loaded for finding in column_findings(one.reading)),
     )
     return plan, inputs
+
+
+def _background_report(background: Reading, directory: Path) -> DatasetReport:
+    dataset = report_dataset(directory / BACKGROUND.file, background, licence=BACKGROUND.licence)
+    return msgspec.structs.replace(dataset, heads=("domain gates only",))
 
 
 def _plan_digest(directory: Path) -> Digest:
