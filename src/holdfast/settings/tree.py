@@ -52,7 +52,12 @@ class Server(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         float, Meta(gt=0, le=300, description="A client must have sent the whole request head after this long.")
     ] = 10.0
     body_timeout_s: Annotated[
-        float, Meta(gt=0, le=300, description="A client must have sent the whole body after this long.")
+        float,
+        Meta(
+            gt=0,
+            le=300,
+            description="A client must have sent the whole body, or read what waits for it, after this long.",
+        ),
     ] = 20.0
     keep_alive_s: Annotated[int, Meta(ge=1, le=3600, description="An idle connection is closed after this long.")] = 75
     drain_s: Annotated[
