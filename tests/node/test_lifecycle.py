@@ -157,7 +157,7 @@ def test_another_user_of_the_machine_cannot_use_the_owner_socket(start: Start) -
     path.chmod(0o666)  # even where somebody loosened the mode, the kernel's word about the peer counts
     code = (
         "import os,socket,sys; os.setgid(65534); os.setuid(65534); s=socket.socket(socket.AF_UNIX);"
-        "s.connect(sys.argv[1]); s.sendall(b'GET /livez HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n'); print(s.recv(99)[:12])"
+        "s.connect(sys.argv[1]); print(s.recv(99)[:12])"
     )
     for parent in path.parents:
         if parent == Path("/tmp"):

@@ -134,13 +134,21 @@ def _is_zombie(pid: int) -> bool:
 def test_a_worker_killed_under_load_costs_no_request(start: Start, packages: dict[str, Path]) -> None:
     node = start(UNSIGNED)
     install(node, packages["1.0.0"])
+    assert eventually(lambda: "full" in _tiers_reached(node))
     (worker,) = _children(node)
     os.kill(worker, signal.SIGKILL)
     seen = {node.post("/v1/triage/score", {**TICKET, "description": f"hello {n}"}).status for n in range(50)}
     assert seen == {200}
+    assert eventually(lambda: "crashed" in _reasons(node))
     assert eventually(lambda: tier(node) == "full")
-    reasons = [one["reason"] for one in node.ask("GET", "/v1/tiers/history").json()["transitions"]]
-    assert "crashed" in reasons
+
+
+def _tiers_reached(node: Served) -> list[str]:
+    return [one["after"] for one in node.ask("GET", "/v1/tiers/history").json()["transitions"]]
+
+
+def _reasons(node: Served) -> list[str]:
+    return [one["reason"] for one in node.ask("GET", "/v1/tiers/history").json()["transitions"]]
 
 
 @pytest.mark.parametrize("good_before", [True, False])
