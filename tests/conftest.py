@@ -9,10 +9,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from holdfast.workbench.weights import WeightsUnreachable, fetch_public_weights
 from tests.packages import once, write_trained
 from tests.served import Start, starting
+
+# Two busy cores make any example slow now and then: speed is the benches' business.
+settings.register_profile("holdfast", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("holdfast")
 
 _ALLOWED_SKIPS = Path(__file__).parent / "skips.toml"
 

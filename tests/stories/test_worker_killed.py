@@ -16,7 +16,14 @@ from tests.stories.traffic import Traffic
 
 def _workers(node: Served) -> list[int]:
     children = psutil.Process(node.process.pid).children(recursive=True)
-    return [child.pid for child in children if "holdfast.runtime.worker" in " ".join(child.cmdline())]
+    return [child.pid for child in children if "holdfast.runtime.worker" in _command_line(child)]
+
+
+def _command_line(child: psutil.Process) -> str:
+    try:
+        return " ".join(child.cmdline())
+    except psutil.Error:  # ended since it was listed
+        return ""
 
 
 def _kill_all_workers(node: Served) -> float:
