@@ -76,3 +76,10 @@ def public_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def start(tmp_path: Path) -> Iterator[Start]:
     """Start a node with this configuration; every one is stopped at the end."""
     yield from starting(tmp_path)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The full fault counts take their time."""
+    for item in items:
+        if item.get_closest_marker("faults") is not None:
+            item.add_marker(pytest.mark.timeout(1200))
