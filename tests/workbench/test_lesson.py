@@ -52,9 +52,18 @@ def test_without_time_every_ticket_checks() -> None:
     assert not np.array_equal(lesson.fold, Lesson.of(_plan("random"), seed=1).fold)
 
 
-def test_a_sample_takes_the_latest_where_time_counts() -> None:
+def test_a_sample_is_what_came_just_before_the_check_and_a_quarter_of_it() -> None:
     lesson = Lesson.of(_plan("chronological"), seed=0)
     at = np.array([ticket.at.timestamp() if ticket.at else 0.0 for ticket in lesson.head.train])
     chosen = lesson.sample(20, seed=0)
-    assert at[chosen].min() > np.delete(at, chosen).max()
+    checked = np.isin(chosen, lesson.check)
+    left = np.setdiff1d(np.arange(101), np.concatenate([chosen, lesson.check]))
+    assert checked.sum() == 5
+    assert at[chosen[~checked]].min() > at[left].max()
     assert len(lesson.sample(500, seed=0)) == 101
+
+
+def test_without_time_a_sample_is_drawn() -> None:
+    lesson = Lesson.of(_plan("random"), seed=0)
+    assert len(set(lesson.sample(20, seed=0).tolist())) == 20
+    assert lesson.sample(20, seed=0).tolist() != lesson.sample(20, seed=1).tolist()

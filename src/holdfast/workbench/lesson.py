@@ -57,13 +57,20 @@ class Lesson:
         return [self.texts[row] for row in rows]
 
     def sample(self, most: int, *, seed: int) -> Ints:
-        """At most `most` positions: the latest where time counts, else drawn by the seed; in rising order."""
+        """At most `most` positions in rising order, drawn by the seed.
+
+        Where time counts: a quarter of them from the checking block, the rest from just before it.
+        """
         rows = len(self.labels)
+        rng = np.random.default_rng(seed)
         if rows <= most:
             return np.arange(rows)
-        if self.head.split.kind == "chronological":
-            return np.sort(_by_time(self.head)[rows - most :])
-        return np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
+        if self.head.split.kind != "chronological":
+            return np.sort(rng.choice(rows, most, replace=False))
+        checked = rng.choice(self.check, min(len(self.check), most // _FOLDS), replace=False)
+        order = _by_time(self.head)
+        before = order[: len(order) - len(self.check)]
+        return np.sort(np.concatenate([checked, before[len(before) - (most - len(checked)) :]]))
 
 
 def _by_time(head: HeadPlan) -> Ints:
