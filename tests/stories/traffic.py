@@ -53,7 +53,11 @@ class Traffic:
         try:
             connection.request("POST", "/v1/triage/score", body, {"Content-Type": "application/json"})
             response = connection.getresponse()
-            reply = json.loads(response.read())
+            content = response.read()
+            reply = json.loads(content)
+        except ValueError:
+            self.failures.append((identifier, (response.status, response.getheaders(), content)))
+            return
         except (OSError, http.client.HTTPException) as error:
             connection.close()
             self.failures.append((identifier, error))

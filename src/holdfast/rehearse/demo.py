@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -96,6 +97,8 @@ def _install(reference: ReferencePackage, config: Path, data_dir: Path) -> None:
     listed = subprocess.run([*node, "package", "list", "--json"], capture_output=True, text=True, check=False)
     if listed.returncode == 0 and reference.digest in listed.stdout:
         return
+    # A package built again has the same version and other bytes, which a node rightly refuses: the demo starts anew.
+    shutil.rmtree(data_dir, ignore_errors=True)
     installed = subprocess.run(
         [*node, "package", "install", str(reference.package)], capture_output=True, text=True, check=False
     )
