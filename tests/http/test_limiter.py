@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import pytest
 
-from holdfast.http.limiter import Limiter, NodeBusy, Together
+from holdfast.http.limiter import Limiter, NodeBusy, StillWorking, Together
 
 
 def test_a_result_and_an_error_come_back() -> None:
@@ -84,6 +85,42 @@ def test_of_a_group_each_hears_when_its_answer_is_there_and_a_fault_reaches_only
             await calls[0]
         with pytest.raises(ZeroDivisionError):
             await calls[2]
+        limiter.close()
+
+    asyncio.run(ask())
+
+
+def test_calls_that_may_be_done_together_all_end_however_the_mode_flips() -> None:
+    rng = random.Random(5)
+    sizes: list[int] = []
+
+    def together(arguments: Sequence[int]) -> Iterable[tuple[int, str]]:
+        sizes.append(len(arguments))
+        return enumerate(f"group {argument}" for argument in arguments)
+
+    async def ask() -> None:
+        wanted = Together(together, lambda: rng.random() < 0.5)
+        limiter = Limiter("flip", slots=2000, threads=8, together=wanted)
+        for start in range(0, 1000, 100):
+            calls = [limiter.run(lambda n: f"alone {n}", n, groupable=n % 5 > 0) for n in range(start, start + 100)]
+            results = await asyncio.wait_for(asyncio.gather(*calls), 10)
+            assert [int(result.split()[1]) for result in results] == list(range(start, start + 100))
+        limiter.close()
+
+    asyncio.run(ask())
+    assert max(sizes) > 1
+
+
+def test_a_call_that_never_ends_is_answered_and_its_caller_goes_on() -> None:
+    async def ask() -> None:
+        limiter = Limiter("stuck", slots=2, threads=2)
+        gate = threading.Event()
+        call = asyncio.ensure_future(limiter.run(gate.wait, 30))
+        await asyncio.sleep(0.05)
+        assert limiter.give_up_on(older_than_s=0.01) == 1
+        with pytest.raises(StillWorking):
+            await call
+        gate.set()
         limiter.close()
 
     asyncio.run(ask())
