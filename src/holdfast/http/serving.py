@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import os
 from collections.abc import Callable
@@ -26,7 +25,6 @@ from holdfast.settings.tree import Settings
 __all__ = ["run"]
 
 _KIB = 1024
-_M_ARENA_MAX = -8
 _ANSWERING_S = 35.0  # the longest deadline, and what the disk may take after it
 _OPERATOR_S = 900.0  # installing measures a package on this machine
 _SPARE_THREADS = 32  # for batches, embeddings and lower tiers while the full tier's queue is full
@@ -72,23 +70,12 @@ def run(loaded: Loaded, directory: Path, *, reread: Callable[[], Loaded]) -> Non
         log.settle()
 
 
-def _share_one_arena() -> None:
-    """Keep glibc from giving every thread a heap of its own: 8 MB less after the first busy minute, no slower.
-
-    Source: mallopt(3), M_ARENA_MAX. Elsewhere than on glibc there is nothing to do.
-    """
-    set_option = getattr(ctypes.CDLL(None), "mallopt", None)
-    if set_option is not None:
-        set_option(_M_ARENA_MAX, 1)
-
-
 def _give_up(limiters: dict[str, Limiter]) -> None:
     limiters["answering"].give_up_on(older_than_s=_ANSWERING_S)
     limiters["operator"].give_up_on(older_than_s=_OPERATOR_S)
 
 
 def _ready(node: Node, host: str, port: int) -> None:
-    _share_one_arena()
     gc.freeze()  # what is there now stays: later collections need not look at it
     gc.enable()
     node.start()
