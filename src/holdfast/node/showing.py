@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from holdfast import __version__
+from holdfast.ledger.query import Query
 from holdfast.node.node import Node
 from holdfast.node.views import (
     Alerts,
@@ -145,7 +146,7 @@ def status(node: Node) -> NodeStatus:
     answered: dict[str, int] = {}
     for (_, tier), count in numbers["tier_served_total"].items():
         answered[tier] = answered.get(tier, 0) + int(count)
-    entries = sum(int(count) for count in numbers["ledger_entries_total"].values())
+    latest = node.state.journal.list(Query(limit=1)).entries
     return NodeStatus(
         version=__version__,
         health=health(node),
@@ -158,6 +159,6 @@ def status(node: Node) -> NodeStatus:
         memory_bytes={labels[0]: int(value) for labels, value in numbers["resident_bytes"].items()},
         disk_free_bytes=node.senses.disk_free_bytes,
         temperature_c=numbers["temperature_celsius"].get(()),
-        ledger_entries=entries,
+        ledger_entries=latest[0].header.sequence if latest else 0,
         alerts=node.senses.findings(),
     )

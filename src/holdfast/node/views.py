@@ -133,6 +133,7 @@ class NodeStatus(msgspec.Struct, frozen=True, kw_only=True):
     disk_free_bytes: int
     temperature_c: float | None
     ledger_entries: int
+    """Entries in the ledger, from its first; they are numbered without a gap."""
     alerts: tuple[Finding, ...]
 
 
