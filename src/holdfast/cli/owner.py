@@ -5,9 +5,10 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import random
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,9 @@ from holdfast.settings.place import data_directory
 __all__ = ["NoOwner", "ask", "call", "tell"]
 
 _CALL_S = 900.0  # installing measures the package on this machine
-_WAIT_FOR_LOCK_S = 20.0  # another command holds it: commands that change state take turns
-_POLL_S = 0.05
+_WAIT_S = 20.0  # another command holds the lock, or others hold the node's slots: commands take turns
+_PAUSE_S = (0.03, 0.2)
+_BUSY = "NodeBusy"  # refused before it began, so that asking again does nothing twice
 _ERROR = 400
 
 
@@ -35,27 +37,39 @@ def call(verb: str, arguments: Mapping[str, Any]) -> Any:
     Raises OwnerError with what the node answered, DataDirectoryBusy, or whatever the verb raises.
     """
     directory = _directory()
-    end_s = time.monotonic() + _WAIT_FOR_LOCK_S
-    while True:
+
+    def attempt() -> Any:
         connection = _connect(directory)
-        if connection is not None:
-            return _post(connection, f"/v1/operator/{verb}", arguments)
-        try:
+        if connection is None:
             return _do_here(verb, arguments)
-        except DataDirectoryBusy:
-            if time.monotonic() > end_s:
-                raise
-        time.sleep(_POLL_S)
+        return _post(connection, f"/v1/operator/{verb}", arguments)
+
+    return _in_turn(attempt)
 
 
 def ask(path: str) -> Any:
     """GET `path` from the running node. Raises NoOwner when none runs, OwnerError with what it answered."""
-    return _exchange(_required(_directory()), "GET", path, None)
+    return _in_turn(lambda: _exchange(_required(_directory()), "GET", path, None))
 
 
 def tell(verb: str, arguments: Mapping[str, Any]) -> Any:
     """Have the running node do `verb`: one that means nothing without it. Raises NoOwner, OwnerError."""
-    return _post(_required(_directory()), f"/v1/operator/{verb}", arguments)
+    return _in_turn(lambda: _post(_required(_directory()), f"/v1/operator/{verb}", arguments))
+
+
+def _in_turn(attempt: Callable[[], Any]) -> Any:
+    """Return `attempt()`, asking again for a while as long as other commands are before this one."""
+    end_s = time.monotonic() + _WAIT_S
+    while True:
+        try:
+            return attempt()
+        except DataDirectoryBusy:
+            if time.monotonic() > end_s:
+                raise
+        except OwnerError as error:
+            if _BUSY not in error.kinds or time.monotonic() > end_s:
+                raise
+        time.sleep(random.uniform(*_PAUSE_S))  # noqa: S311  # many commands must not come back together
 
 
 def _required(directory: Path) -> http.client.HTTPConnection:
