@@ -40,7 +40,8 @@ PROBE = """
 import json, sys, http.client
 connection = http.client.HTTPConnection("127.0.0.1", 8470, timeout=10)
 if sys.argv[1] == "readyz":
-    connection.request("GET", "/readyz")  # built-in rules are ready at once; the package's small tier is what we wait for
+    # Built-in rules are ready at once; the package's small tier is what we wait for.
+    connection.request("GET", "/readyz")
     sys.exit(connection.getresponse().read() != b"ready: small\\n")
 ticket = {"id": "1", "title": "VPN does not connect", "description": "since this morning, whole office"}
 connection.request("POST", "/v1/triage/score", json.dumps(ticket), {"Content-Type": "application/json"})
