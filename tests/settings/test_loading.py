@@ -10,7 +10,7 @@ import pytest
 from holdfast.settings.loading import InvalidSettings, Sources, changed_keys, effective, leaves, load
 from holdfast.settings.place import data_directory
 from holdfast.settings.text import commented_file
-from holdfast.settings.tree import Settings
+from holdfast.settings.tree import OPEN_SECTIONS, Settings
 
 
 def _file(tmp_path: Path, text: str, name: str = "holdfast.toml") -> Path:
@@ -108,7 +108,7 @@ def test_the_commented_file_is_valid_as_it_is_and_with_every_line_uncommented(tm
     plain, active = _file(tmp_path, text), _file(tmp_path, "\n".join(lines), "b.toml")
     assert load(Sources((plain,))).settings == Settings()
     uncommented = load(Sources((active,)))
-    assert msgspec.structs.replace(uncommented.settings, packages={}) == Settings()
+    assert msgspec.structs.replace(uncommented.settings, **{name: {} for name in OPEN_SECTIONS}) == Settings()
     assert set(leaves(Settings)) <= set(uncommented.origins)
 
 

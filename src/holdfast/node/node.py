@@ -27,6 +27,7 @@ from holdfast.node.limits import answer_limits, install_limits, package_values, 
 from holdfast.node.lock import DirectoryLock
 from holdfast.node.log import Log
 from holdfast.node.loop import Loop
+from holdfast.node.parts import build_parts
 from holdfast.node.senses import Senses
 from holdfast.node.state import open_state
 from holdfast.node.transitions import Transitions
@@ -93,6 +94,7 @@ class Node:
         self.triage = TriageApp(self.answerer, self.state.journal, clock=self.state.clock, rng=random.SystemRandom())
         self.archive = Archive(self.state.journal, self.state.clock)
         self.senses = Senses(self)
+        self.parts = build_parts(self)
         self._guard = Guard("supervise", seen=(self.measures, log))
         self._transitions = Transitions(self.state.database, self.state.facts)
         self._loops = (
@@ -104,6 +106,8 @@ class Node:
         """Start the loops and load the active package beside them; RULES answers meanwhile."""
         for loop in self._loops:
             loop.start()
+        for part in self.parts.all():
+            part.start()
         threading.Thread(target=self._load_at_start, name="load", daemon=True).start()
 
     def load_here(self) -> None:
@@ -113,6 +117,8 @@ class Node:
 
     def stop(self) -> None:
         """End loops and workers, make the last of the state durable, give the directory up."""
+        for part in reversed(self.parts.all()):
+            part.stop()
         with self._swap:
             self._stopping.set()  # before the workers end: their end is no transition worth keeping
             pools, self._pools = self._pools, []
@@ -172,6 +178,8 @@ class Node:
             self.loaded, self._policy, self.generation = loaded, policy, generation
             self.rules_watch = _watch(loaded, policy)
             self.active = self._activated(self.active.loadout)
+        for part in self.parts.all():
+            part.reconfigure()
         return generation
 
     def take_new_rules(self) -> None:

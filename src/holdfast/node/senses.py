@@ -60,6 +60,7 @@ class Senses:
         node = self._node
         found = [
             *node.findings(),
+            *(finding for part in node.parts.all() for finding in part.findings()),
             *node.state.journal.findings(),
             *node.state.store.findings(),
             *node.answerer.findings(),

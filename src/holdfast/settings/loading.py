@@ -15,7 +15,7 @@ import msgspec
 
 from holdfast.errors import InvalidInput
 from holdfast.settings.check import contradictions
-from holdfast.settings.tree import Package, Settings
+from holdfast.settings.tree import OPEN_SECTIONS, Settings
 
 __all__ = ["InvalidSettings", "Loaded", "Sources", "changed_keys", "effective", "leaves", "load", "needs_restart"]
 
@@ -87,19 +87,19 @@ def load(sources: Sources) -> Loaded:
 
 
 def leaves(section: type, prefix: str = "") -> dict[str, Any]:
-    """Every fixed key of `section`, dotted, with its annotated type; `packages.*` is open and not listed."""
+    """Every fixed key of `section`, dotted, with its annotated type; open sections (`packages.*`) are not listed."""
     found: dict[str, Any] = {}
     for name, kind in get_type_hints(section, include_extras=True).items():
         if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
             found |= leaves(kind, f"{prefix}{name}.")
-        elif f"{prefix}{name}" != "packages":
+        elif prefix or name not in OPEN_SECTIONS:
             found[f"{prefix}{name}"] = kind
     return found
 
 
 def effective(loaded: Loaded) -> list[tuple[str, Any, str]]:
     """Every setting in force: key, value, origin (`default`, `file:line`, `environment X`, `flag --x`)."""
-    keys = [*leaves(Settings), *_package_keys(loaded.settings)]
+    keys = [*leaves(Settings), *_open_keys(loaded.settings)]
     return [(key, _value_at(loaded.settings, key), loaded.origins.get(key, "default")) for key in keys]
 
 
@@ -120,14 +120,26 @@ def needs_restart(key: str) -> bool:
     return not key.startswith(("triage.", "tiers.highest", "trust."))
 
 
-def _package_keys(settings: Settings) -> list[str]:
-    return [f"packages.{name}.{leaf}" for name in settings.packages for leaf in leaves(Package)]
+def _open_keys(settings: Settings) -> list[str]:
+    return [
+        f"{section}.{name}.{leaf}"
+        for section, kind in OPEN_SECTIONS.items()
+        for name in getattr(settings, section)
+        for leaf in leaves(kind)
+    ]
+
+
+def _split(key: str) -> tuple[str, str, str] | None:
+    """Open section, name and leaf of `key`, or None: the name may have dots in it, as package names do."""
+    section, _, rest = key.partition(".")
+    name, dot, leaf = rest.rpartition(".")
+    return (section, name, leaf) if section in OPEN_SECTIONS and dot else None
 
 
 def _value_at(settings: Settings, key: str) -> Any:
-    if key.startswith("packages."):
-        name, leaf = key.removeprefix("packages.").rsplit(".", 1)
-        return getattr(settings.packages[name], leaf)
+    if (parts := _split(key)) is not None:
+        section, name, leaf = parts
+        return getattr(getattr(settings, section)[name], leaf)
     value: Any = settings
     for part in key.split("."):
         value = getattr(value, part)
@@ -166,12 +178,12 @@ def _flatten(table: Mapping[str, Any], section: type, prefix: str) -> Iterator[t
     hints = get_type_hints(section)
     for name, value in table.items():
         kind = hints.get(name)
-        if prefix == "" and name == "packages" and isinstance(value, dict):
-            for package, inner in value.items():
+        if prefix == "" and name in OPEN_SECTIONS and isinstance(value, dict):
+            for title, inner in value.items():
                 if isinstance(inner, dict):
-                    yield from _flatten(inner, Package, f"packages.{package}.")
+                    yield from _flatten(inner, OPEN_SECTIONS[name], f"{name}.{title}.")
                 else:
-                    yield f"packages.{package}", inner
+                    yield f"{name}.{title}", inner
         elif isinstance(kind, type) and issubclass(kind, msgspec.Struct) and isinstance(value, dict):
             yield from _flatten(value, kind, f"{prefix}{name}.")
         else:
@@ -191,9 +203,9 @@ def _lines_of_keys(text: str) -> dict[str, int]:
 
 
 def _kind_of(key: str, known: Mapping[str, Any]) -> Any:
-    if key.startswith("packages."):
-        _, _, leaf = key.removeprefix("packages.").rpartition(".")
-        return leaves(Package).get(leaf)
+    if (parts := _split(key)) is not None:
+        section, _, leaf = parts
+        return leaves(OPEN_SECTIONS[section]).get(leaf)
     return known.get(key)
 
 
@@ -220,16 +232,11 @@ def _nearest(key: str, known: Mapping[str, Any]) -> str:
 
 
 def _build(values: Mapping[str, Any]) -> Settings:
-    packages: dict[str, dict[str, Any]] = {}
     tree: dict[str, Any] = {}
     for key, value in values.items():
-        if key.startswith("packages."):
-            name, leaf = key.removeprefix("packages.").rsplit(".", 1)
-            packages.setdefault(name, {})[leaf] = value
-            continue
         place = tree
-        *sections, leaf = key.split(".")
+        *sections, leaf = _split(key) or key.split(".")
         for section in sections:
             place = place.setdefault(section, {})
         place[leaf] = value
-    return msgspec.convert(tree | {"packages": packages}, Settings)
+    return msgspec.convert(tree, Settings)

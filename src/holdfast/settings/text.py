@@ -8,9 +8,11 @@ from typing import Any, get_type_hints
 
 import msgspec
 
-from holdfast.settings.tree import Package, Settings
+from holdfast.settings.tree import OPEN_SECTIONS, Settings
 
 __all__ = ["commented_file", "reference_page", "toml_value"]
+
+_EXAMPLE_NAMES = {"packages": "triage-en", "connections": "helpdesk", "teams": "network", "queues": "write-back"}
 
 
 def commented_file() -> str:
@@ -21,8 +23,9 @@ def commented_file() -> str:
         "# The environment overrides it: HOLDFAST_SERVER__PORT=8471.",
     ]
     for title, section in _sections(Settings, ""):
-        if title.startswith("packages."):
-            lines += ["", f"# {_summary(section)}", f"#[{title.replace('<name>', 'triage-en')}]"]
+        if title.endswith(".<name>"):
+            example = _EXAMPLE_NAMES[title.removesuffix(".<name>")]
+            lines += ["", f"# {_summary(section)}", f"#[{title.replace('<name>', example)}]"]
         else:
             lines += ["", f"# {_summary(section)}", f"[{title}]"]
         for name, kind, default in _fields(section):
@@ -58,8 +61,8 @@ def _sections(section: type[msgspec.Struct], title: str) -> Iterator[tuple[str, 
         yield title, section
     for name, kind in get_type_hints(section).items():
         path = f"{title}.{name}" if title else name
-        if path == "packages":
-            yield "packages.<name>", Package
+        if path in OPEN_SECTIONS:
+            yield f"{path}.<name>", OPEN_SECTIONS[path]
         elif isinstance(kind, type) and issubclass(kind, msgspec.Struct):
             yield from _sections(kind, path)
 

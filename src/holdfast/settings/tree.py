@@ -11,7 +11,10 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from holdfast.settings.flows import Connection, Outbound, Queue, Team
+
 __all__ = [
+    "OPEN_SECTIONS",
     "Bands",
     "Ledger",
     "Limits",
@@ -258,4 +261,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ledger: Ledger = Ledger()
     trust: Trust = Trust()
     limits: Limits = Limits()
+    outbound: Outbound = Outbound()
     packages: dict[str, Package] = {}
+    connections: dict[str, Connection] = {}
+    teams: dict[str, Team] = {}
+    queues: dict[str, Queue] = {}
+
+
+OPEN_SECTIONS: dict[str, type[msgspec.Struct]] = {
+    "packages": Package,
+    "connections": Connection,
+    "teams": Team,
+    "queues": Queue,
+}
+"""Sections whose tables have names the operator chooses: `[connections.helpdesk]`."""

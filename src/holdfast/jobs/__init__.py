@@ -1,0 +1,1 @@
+"""Jobs: work that must be done once and may wait, kept through any crash."""

@@ -1,0 +1,43 @@
+"""Parts: what a node has besides answering; each is built once, started, told of new settings, asked, and stopped."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Protocol
+
+from holdfast.finding import Finding
+
+if TYPE_CHECKING:
+    from holdfast.node.node import Node
+
+__all__ = ["Part", "Parts", "build_parts"]
+
+
+class Part(Protocol):
+    """One of them. Built by every node; started only by one that serves, not by a command that runs without a node."""
+
+    def start(self) -> None:
+        """Begin its loops, if it has any."""
+
+    def stop(self) -> None:
+        """End them; the state closes after this."""
+
+    def reconfigure(self) -> None:
+        """Take the node's new settings. Raises HoldfastError where they cannot be used; then nothing changed."""
+
+    def findings(self) -> tuple[Finding, ...]:
+        """What a person should know about it now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """All of them, by name; each field is a Part, built and started in this order."""
+
+    def all(self) -> tuple[Part, ...]:
+        """Each, in order."""
+        return tuple(getattr(self, one.name) for one in fields(self))
+
+
+def build_parts(_node: Node) -> Parts:
+    """Build each part on `node`, whose state, answerer and triage app are there already."""
+    return Parts()

@@ -1,0 +1,1 @@
+"""Outbound: the one allow-listed way out of the node."""

@@ -1,0 +1,1 @@
+"""Reports: what the node can say about its own work, from local records only."""
