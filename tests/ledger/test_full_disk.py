@@ -175,11 +175,11 @@ def test_best_effort_answers_with_recorded_false_instead(
 def test_an_overloaded_disk_is_a_refusal_or_an_unrecorded_answer(
     open_desk: OpenDesk, tmp_path: Path, audit: Literal["required", "best-effort"]
 ) -> None:
-    patience = DatabaseLimits(commit_timeout_s=0.05)
+    patience = DatabaseLimits(commit_timeout_s=0.5)
     desk = open_desk(limits=limits_at(tmp_path, audit=audit), database_limits=patience)
-    desk.journal.append(draft(1))
-    free = threading.Event()
-    desk.database.submit(lambda _: free.wait(10))
+    begun, free = threading.Event(), threading.Event()
+    desk.database.submit(lambda _: begun.set() or free.wait(30))
+    assert begun.wait(10)  # else what follows could join its group, and would be uncertain, not refused
     answers = [_recorded(desk) for _ in range(2)]
     free.set()
     assert answers == [None if audit == "required" else False] * 2
