@@ -37,7 +37,13 @@ def filled(run: Run) -> Run:
     return run
 
 
-def test_an_empty_ledger_holds(run: Run) -> None:
+def test_reading_where_no_node_ever_was_makes_no_directory(run: Run, tmp_path: Path) -> None:
+    assert run("verify")[0] == 69
+    assert not (tmp_path / "state").exists()
+
+
+def test_an_empty_ledger_holds(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
     code, out = run("verify")
     assert code == 0
     assert "0 entries" in out

@@ -80,7 +80,8 @@ def test_a_decision_that_was_erased_exits_69_naming_what_is_gone(holdfast, ticke
     assert "ticket, reasons and hashes are gone" in err
 
 
-def test_a_decision_nobody_made_exits_65(holdfast) -> None:
+def test_a_decision_nobody_made_exits_65(holdfast, tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
     assert holdfast("replay", "dec_00000000000000000000000000")[0] == 65
 
 
