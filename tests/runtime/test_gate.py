@@ -43,6 +43,11 @@ def test_a_text_is_inside_outside_or_in_another_language(table: GateTable, text:
     assert gate.judge(extract([text], PLAN)) == [domain]
 
 
+def test_even_a_gate_that_lets_everything_in_keeps_out_a_text_without_words(table: GateTable) -> None:
+    gate = DomainGate(table, minimum=-10.0)
+    assert gate.judge(extract(["", "the printer is of toner"], PLAN)) == [Domain.OUT, Domain.IN]
+
+
 def test_a_text_is_judged_alike_alone_and_in_company(table: GateTable) -> None:
     texts = ["a remote attacker", "", "the printer is of toner", "Drucker hat keinen Toner mehr"]
     gate = DomainGate(table, minimum=0.0)

@@ -71,7 +71,9 @@ class DomainGate:
     def judge(self, features: Features) -> list[Domain]:
         """The domain of each text. A text without words is outside."""
         values, unseen = self.scores(features)
-        kinds = np.where(unseen > self._table.unseen_ratio, 2, np.where(values >= self._minimum, 0, 1))
+        bounds = features.words[1].bounds
+        known = (values >= self._minimum) & (bounds[1:] > bounds[:-1])  # a permissive gate has nothing to go by either
+        kinds = np.where(unseen > self._table.unseen_ratio, 2, np.where(known, 0, 1))
         return [_KINDS[kind] for kind in kinds.tolist()]
 
 
