@@ -53,6 +53,13 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     write_route: Annotated[bool, Meta(description="Write the route too (a label or group), not only the priority.")] = (
         True
     )
+    routes: Annotated[
+        dict[str, str],
+        Meta(
+            description="Route to the tracker's own label or group; a route that is not named here is not written. "
+            "Empty: routes are written as they are."
+        ),
+    ] = msgspec.field(default_factory=dict)
     reprocess: Annotated[
         bool, Meta(description="Score again, once the full tier is back, what a lower tier had to answer.")
     ] = True

@@ -65,6 +65,9 @@ class Place:
     """Words the tracker shows where nobody has chosen a priority."""
     label_prefix: str = "priority/"
     """Of labels that carry the priority, where the tracker has no field for it."""
+    routes: Mapping[str, str] = field(default_factory=dict)
+    """Our route -> the tracker's own label or group for it: the only ones that are written. Empty: routes as they
+    are, and which of a task's labels is its route cannot be told."""
     project: str = ""
     """Where listing needs one: `owner/repo`, a project key, a group."""
 
