@@ -25,9 +25,11 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     package: Digest | None = None
     score: float | None = None
     band: str | None = None
+    team: str = ""
+    """Whose event it is; empty for what belongs to no team."""
 
 
-class Header(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Header(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """The closed, hash-chained part of a ledger entry: it says nothing about a person."""
 
     sequence: int
@@ -40,6 +42,8 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     subject_hmac: str | None
     payload_sha256: str | None
     """Of the sealed payload; null when the disk was full and headers only were kept."""
+    team: str | None = None
+    """Absent, not null, for what belongs to no team: such headers are as they were before there were teams."""
 
 
 class Recorded(msgspec.Struct, frozen=True, kw_only=True):

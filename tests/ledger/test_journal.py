@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from datetime import timedelta
 
+import msgspec
 import pytest
 
 from holdfast.database import Transaction
@@ -138,3 +139,15 @@ def _at_once(calls: list) -> None:
         thread.start()
     for thread in threads:
         thread.join()
+
+
+def test_entries_are_found_by_the_team_they_belong_to_and_others_have_no_such_member(desk: Desk) -> None:
+    for number, team in enumerate(("office", "", "cloud", "office")):
+        desk.journal.append(msgspec.structs.replace(draft(number), team=team))
+    found = {team: desk.journal.list(Query(team=team)).entries for team in ("office", "cloud", "")}
+    assert {team: [one.header.sequence for one in page] for team, page in found.items()} == {
+        "office": [4, 1],
+        "cloud": [3],
+        "": [2],
+    }
+    assert b'"team"' not in msgspec.json.encode(found[""][0].header)

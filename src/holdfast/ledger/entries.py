@@ -74,7 +74,7 @@ def write(transaction: Transaction, batch: Batch) -> tuple[int, bytes]:
         if facts.sealed is not None:
             payloads.append((sequence, facts.sealed.payload))
             wrapped_key = facts.sealed.wrapped_key
-        columns = (header.kind, header.band, header.tier, batch.recorded_ms, batch.day, wrapped_key)
+        columns = (header.kind, header.band, header.tier, batch.recorded_ms, batch.day, wrapped_key, header.team)
         entries.append((sequence, encoded, previous, *columns))
         hashes = (facts.subject_hmac, facts.reference_hmac)
         lookups.extend((lookup_key(found), sequence) for found in hashes if found is not None)
@@ -94,4 +94,5 @@ def _header(facts: _Facts, sequence: int, recorded_at: str) -> Header:
         band=draft.band,
         subject_hmac=facts.subject_hmac.hex() if facts.subject_hmac is not None else None,
         payload_sha256=payload_digest(facts.sealed.payload) if facts.sealed is not None else None,
+        team=draft.team or None,
     )

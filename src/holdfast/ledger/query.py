@@ -40,6 +40,8 @@ class Query:
     tier: Tier | None = None
     band: str | None = None
     subject: str | None = None
+    team: str | None = None
+    """Empty: what belongs to no team. None: whosoever it is."""
     limit: int = 100
     before: int | None = None
     """Only entries with a smaller sequence: `Page.next_before` of the page before."""
@@ -102,6 +104,8 @@ def _conditions(query: Query) -> tuple[str, tuple[Any, ...]]:
         ("e.tier = ?", (query.tier.value,) if query.tier else ()),
         ("e.band = ?", (query.band,) if query.band is not None else ()),
     ]
+    if query.team is not None:
+        given.append(("e.team IS ?", (query.team or None,)))
     kept = [(sql, bindings) for sql, bindings in given if bindings]
     return "".join(f" AND {sql}" for sql, _ in kept), tuple(value for _, bindings in kept for value in bindings)
 

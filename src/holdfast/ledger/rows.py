@@ -40,13 +40,14 @@ MIGRATIONS = (
         block INTEGER, key INTEGER, sequence INTEGER, PRIMARY KEY (block, key, sequence)
     ) STRICT, WITHOUT ROWID""",
     "CREATE TABLE probe (id INTEGER PRIMARY KEY, writes INTEGER NOT NULL) STRICT",
+    "ALTER TABLE entries ADD COLUMN team TEXT",
 )
 
 _BLOCK_BITS = 12
 """Keyed hashes are random, so an index over all of them would touch a page of its own for every entry. Blocks of 4,096
 entries keep the pages being written down to a few, for one seek a block when something is looked up."""
 
-_INSERT_ENTRY = "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_INSERT_ENTRY = "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _INSERT_PAYLOAD = "INSERT OR REPLACE INTO payloads VALUES (?, ?)"
 _INSERT_LOOKUP = "INSERT OR IGNORE INTO lookups VALUES (?, ?, ?)"
 _HEAD = "SELECT sequence, hash FROM entries ORDER BY sequence DESC LIMIT 1"
@@ -59,7 +60,7 @@ ROW_COLUMNS = """
 _DISAGREEING = """
     SELECT sequence FROM (SELECT *, CAST(header AS TEXT) AS text FROM entries WHERE sequence BETWEEN ? AND ?)
     WHERE json_valid(text) AND (kind IS NOT text ->> '$.kind' OR band IS NOT text ->> '$.band'
-        OR tier IS NOT text ->> '$.tier'
+        OR tier IS NOT text ->> '$.tier' OR team IS NOT text ->> '$.team'
         OR abs(recorded_ms - 1000 * unixepoch(text ->> '$.recorded_at', 'subsec')) > 1)"""
 _LOOKUP = """
     WITH RECURSIVE blocks (block) AS (
