@@ -19,6 +19,7 @@ def rubric_of(triage: Triage) -> Rubric:
         bands=Bands(p0=bands.p0, p1=bands.p1, p2=bands.p2),
         roles=triage.roles or builtin.roles,
         tiers=triage.customer_tiers or builtin.tiers,
+        attachments=triage.attachments,
         timezone=triage.timezone,
         minimum_confidence=triage.minimum_confidence if triage.minimum_confidence >= 0 else None,
         languages=triage.languages,

@@ -136,6 +136,14 @@ class Triage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         dict[str, float],
         Meta(description="Requester or customer tier and its value, 0 to 1; replaces the built-in table."),
     ] = msgspec.field(default_factory=dict)
+    attachments: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=1,
+            description="Share of the whole scale that the worst attached log adds on top; 0: none are read.",
+        ),
+    ] = 0.1
     weights: Weights = Weights()
     bands: Bands = Bands()
 

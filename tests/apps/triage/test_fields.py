@@ -24,7 +24,7 @@ METADATA = {
 TICKET = Ticket(id="T", title="title", description="more", metadata=METADATA, attachments=(Attachment(name="a.log"),))
 FACTORS = tuple(
     Contribution(name=name, value=0.5, weight=0.25, points=12.5, source="")
-    for name in ("model", "deadline", "requester", "keywords")
+    for name in ("model", "deadline", "requester", "keywords", "attachments")
 )
 
 
@@ -47,6 +47,7 @@ def test_a_known_field_has_a_value(facts, field: str) -> None:
         ("requester.role", "ceo"),
         ("requester", 0.5),
         ("attachments", ("a.log",)),
+        ("attachment_severity", 0.5),
         ("domain", "in"),
         ("metadata.sla.hours", 4),
         ("metadata.sla.names", ("x", "y")),

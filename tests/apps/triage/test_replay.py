@@ -12,6 +12,7 @@ from holdfast.apps.triage.replay import PackageGone
 from holdfast.apps.triage.rubric import Rubric, Weights
 from holdfast.apps.triage.rules_file import parse_rules
 from holdfast.apps.triage.scoring import Policy
+from holdfast.apps.triage.ticket import Attachment
 from holdfast.digest import Digest
 
 FLOOR = "[[rule]]\nname='down'\nwhen={field='text',contains_word='down'}\nfloor=80\nroute='ops'"
@@ -27,6 +28,21 @@ def test_a_replayed_decision_is_the_same_to_the_byte(office, metadata) -> None:
     office.desk.clock.wall = office.desk.clock.wall.replace(year=2027)
     again = replay(office, decision)
     assert (again.verdict, again.from_ledger, again.derived.score) == ("same", "same", decision.score)
+
+
+def test_a_decision_with_a_log_is_the_same_though_the_log_is_gone(office) -> None:
+    log = Attachment(name="a.log", text="12:00 FATAL disk gone")
+    decision = office.score("The database is down", attachments=(log,)).decision
+    assert decision.contributions[-1].name == "attachments"
+    assert decision.contributions[-1].points > 0
+    assert replay(office, decision).verdict == "same"
+
+
+def test_a_decision_of_a_version_that_read_no_attachments_is_the_same(open_office, matcher) -> None:
+    office = open_office(Policy(Rubric(attachments=0.0), matcher))
+    decision = office.score("The database is down", attachments=(Attachment(name="a.log", text="ERROR"),)).decision
+    office.view.policy = Policy(Rubric(), matcher)
+    assert replay(office, decision).verdict == "same"
 
 
 def test_it_is_replayed_under_the_rules_and_weights_of_its_day(open_office, matcher) -> None:

@@ -202,11 +202,37 @@ def test_the_bands_of_the_labels_urgencies_share_their_probability() -> None:
     )
 
 
-def test_attachments_are_named_and_said_to_be_ignored() -> None:
+BOOT_LOG = Attachment(name="boot.log", text="12:00 ERROR cannot mount /data\n")
+
+
+@given(tickets, outputs)
+def test_a_log_full_of_errors_adds_an_explained_factor_and_never_takes_points(one, output) -> None:
+    with_log = msgspec.structs.replace(one, attachments=(BOOT_LOG,))
+    before, after = assess(one, output), assess(with_log, output)
+    added = after.contributions[len(before.contributions)]
+    assert after.contributions[: len(before.contributions)] == before.contributions
+    assert (added.name, added.source) == ("attachments", "boot.log: lines with a level: 1, of them 1 error")
+    assert before.score <= after.score == pytest.approx(min(100.0, before.score + added.points), abs=0.02)
+
+
+def test_a_log_without_a_level_or_a_crash_is_named_and_adds_nothing() -> None:
     one = Ticket(id="1", title="x", attachments=(Attachment(name="boot.log", text="outage outage"),))
-    keywords = assess(one, said()).contributions[-1]
-    assert keywords.value == 0
+    added = assess(one, said()).contributions[-1]
+    assert (added.name, added.points, added.source) == ("attachments", 0.0, "boot.log: no line has a level")
+
+
+def test_with_weight_zero_attachments_are_named_and_said_to_be_ignored() -> None:
+    one = Ticket(id="1", title="x", attachments=(BOOT_LOG,))
+    keywords = assess(one, said(), Policy(Rubric(attachments=0.0), MATCHER)).contributions[-1]
+    assert keywords.name == "keywords"
     assert "ignored attachments: boot.log" in keywords.source
+
+
+def test_a_rule_may_ask_how_bad_the_attached_log_is() -> None:
+    rule = "[[rule]]\nname='crashed'\nwhen={field='attachment_severity',at_least=0.5}\nfloor=75"
+    one = Ticket(id="1", title="x", attachments=(BOOT_LOG,))
+    assert assess(one, said(), ruled(rule)).priority is Priority.P1
+    assert assess(Ticket(id="1", title="x"), said(), ruled(rule)).priority is not Priority.P1
 
 
 def test_an_instant_in_the_ticket_is_the_one_it_is_scored_for() -> None:

@@ -35,6 +35,7 @@ FIELDS: Mapping[str, FieldKind] = {
     "team": FieldKind.TEXT,
     "labels": FieldKind.LIST,
     "attachments": FieldKind.LIST,
+    "attachment_severity": FieldKind.NUMBER,
     "model": FieldKind.NUMBER,
     "deadline": FieldKind.NUMBER,
     "requester": FieldKind.NUMBER,

@@ -53,7 +53,7 @@ class Contribution(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """One reason for the score. For every entry `points` = 100 · `weight` · `value`; all points sum to the score."""
 
     name: str
-    """`model`, `deadline`, `requester`, `keywords`, `clamp`, or `rule:` and the rule's name."""
+    """`model`, `deadline`, `requester`, `keywords`, `attachments`, `clamp`, or `rule:` and the rule's name."""
     value: float
     weight: float
     points: float

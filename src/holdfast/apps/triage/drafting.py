@@ -100,6 +100,7 @@ def draft_decision(prepared: Prepared, sitting: Sitting, index: int) -> Drafted:
         decision=decision,
         ticket=msgspec.Raw(kept),
         output=output,
+        attachments=prepared.readings,
         policy=sitting.policy,
         request_sha256=request_sha256,
         response_sha256=hashlib.sha256(assessment_bytes(assessment)).digest(),

@@ -93,6 +93,7 @@ _READERS: Mapping[str, Callable[[Case], Value]] = {
     "team": lambda case: case.circumstances.team,
     "labels": lambda case: case.circumstances.labels,
     "attachments": _attachments,
+    "attachment_severity": lambda case: next((one.value for one in case.factors if one.name == "attachments"), None),
     "route": lambda case: case.route,
     "score": lambda case: case.score,
     "stage": lambda case: case.judged.stage.value if case.judged is not None else None,

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from holdfast.apps.triage.attachments import Reading
 from holdfast.apps.triage.decision import Decision, Override
 from holdfast.apps.triage.rubric import Rubric
 from holdfast.apps.triage.ticket import Attachment, Ticket
@@ -57,6 +58,8 @@ class DecisionRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """The ticket in MessagePack; of attachments name and type only."""
     output: TextOutput
     """What the tier said."""
+    attachments: tuple[Reading, ...] | None = None
+    """What the attachments said; null when nobody read them."""
     policy: Digest
     """Of the PolicyRecord in force."""
     request_sha256: bytes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC
 from typing import Literal
 
@@ -79,7 +79,8 @@ class Replayer:
 
 def _prepared(record: DecisionRecord, policy: Policy) -> Prepared:
     """The ticket as it was read then, for the instant it was scored for."""
-    return prepare(record.read_ticket(), policy.rubric, now=read_instant(record.decision.at, UTC, field="/at"))
+    at = read_instant(record.decision.at, UTC, field="/at")
+    return replace(prepare(record.read_ticket(), policy.rubric, now=at), readings=record.attachments)
 
 
 def _expect_package(record: DecisionRecord, snapshot: Snapshot) -> None:

@@ -135,6 +135,8 @@ class Rubric(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Requester or customer tier -> value; the highest of role and tiers counts."""
     timezone: str = "UTC"
     """Where instants without an offset are."""
+    attachments: float = 0.1
+    """Weight of what attached logs say, on top of the others; 0: attachments are not read."""
     minimum_confidence: float | None = None
     """Below it a route is `needs-triage`; the package's own when null."""
     languages: tuple[str, ...] = ("de", "en", "es", "fr", "it", "nl", "pt")
@@ -144,6 +146,7 @@ class Rubric(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     def __post_init__(self) -> None:
         _check_ramp(self.ramp)
+        _expect_between(self.attachments, 0.0, 1.0, field="triage.attachments")
         for table in ("roles", "tiers", "keywords"):
             for name, value in getattr(self, table).items():
                 _expect_between(value, 0.0, 1.0, field=f"triage.{table}.{name}")

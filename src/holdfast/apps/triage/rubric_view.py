@@ -34,6 +34,7 @@ class RubricView(msgspec.Struct, frozen=True, kw_only=True):
     ramp: tuple[RampPoint, ...]
     roles: dict[str, float]
     tiers: dict[str, float]
+    attachments: float
     timezone: str
     minimum_confidence: float | None
     languages: tuple[str, ...]
@@ -57,6 +58,7 @@ def show_rubric(policy: Policy) -> RubricView:
         ramp=rubric.ramp,
         roles=rubric.roles,
         tiers=rubric.tiers,
+        attachments=rubric.attachments,
         timezone=rubric.timezone,
         minimum_confidence=rubric.minimum_confidence,
         languages=rubric.languages,

@@ -3,7 +3,8 @@
     score = clamp(100 · Σ wᵢ·fᵢ, 0, 100), then the rules in order, then the band
 
 The factors are the model's expected urgency, the deadline, the requester and the keywords, each in [0, 1]. A factor
-without evidence is absent, not 0: its weight is shared pro rata among those present. Nothing here reads a clock, so
+without evidence is absent, not 0: its weight is shared pro rata among those present. Attachments that can be read are a
+fifth factor whose weight comes on top: a log can make a ticket more urgent, never less. Nothing here reads a clock, so
 the same arguments give the same bytes.
 """
 
@@ -15,6 +16,7 @@ from datetime import datetime
 from operator import mul
 from typing import Protocol
 
+from holdfast.apps.triage.attachments import Reading, explain, read_attachments, severity
 from holdfast.apps.triage.decision import NEEDS_TRIAGE, Assessment, Contribution, Priority, Routing
 from holdfast.apps.triage.fields import Case, facts_of
 from holdfast.apps.triage.keywords import KeywordMatcher, Keywords
@@ -76,6 +78,8 @@ class Prepared:
     circumstances: Circumstances
     at: datetime
     """The instant to score for."""
+    readings: tuple[Reading, ...] | None = None
+    """What the attachments said; None when nobody read them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,8 @@ class _Factor:
     value: float
     weight: float
     source: str
+    shared: bool = True
+    """Whether its weight is one of those that sum to 1."""
 
 
 def read_lens(heads: Sequence[HeadView]) -> Lens:
@@ -96,7 +102,8 @@ def read_lens(heads: Sequence[HeadView]) -> Lens:
 def prepare(ticket: Ticket, rubric: Rubric, *, now: datetime) -> Prepared:
     """Read what a ticket says of itself; `now` counts unless it brings an `at`. Raises InvalidTicket."""
     at = now if ticket.at is None else read_instant(ticket.at, rubric.zone, field="/at")
-    return Prepared(ticket, read_circumstances(ticket, rubric.zone), at)
+    readings = read_attachments(ticket.attachments) if ticket.attachments and rubric.attachments else None
+    return Prepared(ticket, read_circumstances(ticket, rubric.zone), at, readings)
 
 
 def score(prepared: Prepared, output: TextOutput, *, lens: Lens, policy: Policy) -> Assessment:
@@ -107,7 +114,10 @@ def score(prepared: Prepared, output: TextOutput, *, lens: Lens, policy: Policy)
     factors = _circumstantial(known, rubric, at)
     if judged is not None and lens.priority is not None:
         factors.insert(0, _model(judged, lens.priority, rubric.weights.model))
-    factors.append(_words(policy.matcher.read(wording), rubric.weights.keywords, notes=_notes(ticket, wording)))
+    factors.append(_words(policy.matcher.read(wording), rubric.weights.keywords, notes=_notes(prepared, wording)))
+    if prepared.readings:
+        said = explain(prepared.readings)
+        factors.append(_Factor("attachments", severity(prepared.readings), rubric.attachments, said, shared=False))
     contributions, total = _weigh(factors, rubric)
     route = _route(output, lens, rubric)
     if policy.rules.rules:
@@ -164,10 +174,11 @@ def _words(keywords: Keywords, weight: float, *, notes: str) -> _Factor:
     return _Factor("keywords", keywords.value, weight, source + notes)
 
 
-def _notes(ticket: Ticket, wording: Wording) -> str:
+def _notes(prepared: Prepared, wording: Wording) -> str:
     """What of the ticket was not read."""
+    ticket = prepared.ticket
     notes = "" if wording.complete else "; the middle of the text was not read"
-    if ticket.attachments:
+    if ticket.attachments and prepared.readings is None:
         names = ", ".join(attachment.name[:_SHOWN_NAME] for attachment in ticket.attachments[:_SHOWN_NAMES])
         more = len(ticket.attachments) - _SHOWN_NAMES
         notes += f"; ignored attachments: {names}" + (f" and {more} more" if more > 0 else "")
@@ -178,12 +189,12 @@ def _weigh(factors: list[_Factor], rubric: Rubric) -> tuple[list[Contribution], 
     """Share the weights of absent factors, and sum: contributions, and the clamped score."""
     weights = rubric.weights
     whole = weights.model + weights.deadline + weights.requester + weights.keywords
-    present = sum(factor.weight for factor in factors)
+    present = sum(factor.weight for factor in factors if factor.shared)
     scale = whole / present if present > 0 else 0.0
     exact = 0.0
     contributions: list[Contribution] = []
     for factor in factors:
-        weight = factor.weight * scale
+        weight = factor.weight * (scale if factor.shared else 1.0)
         points = 100.0 * weight * factor.value
         exact += points
         contributions.append(
