@@ -131,3 +131,19 @@ def test_a_value_is_kept_replaced_and_dropped(facts: Facts) -> None:
     assert facts.get("name") == b"two"
     facts.drop("name")
     assert facts.get("name") is None
+
+
+def test_a_note_outlives_a_restart_and_is_known_by_its_space_and_name(facts: Facts, reopen: Reopen) -> None:
+    facts.note("written", "team/desk#7", b"P1")
+    facts.note("written", "team/desk#7", b"P0")
+    assert reopen().noted("written", "team/desk#7") == b"P0"
+    assert reopen().noted("scored", "team/desk#7") is None
+
+
+def test_notes_nobody_touched_for_long_are_forgotten(facts: Facts, clock: HeldClock) -> None:
+    facts.note("written", "old", b"P1")
+    clock.monotonic += 401 * DAY_S
+    facts.note("written", "new", b"P1")
+    facts.step()
+    assert facts.noted("written", "old") is None
+    assert facts.noted("written", "new") == b"P1"

@@ -22,6 +22,7 @@ T = TypeVar("T")
 
 _PERSIST_AGE_EVERY_S = 60.0  # what a power cut may take from the node's age; more often only wears the flash
 _MOST_TRANSITIONS = 10_000
+_NOTES_KEPT_DAYS = 400  # longer than any task is worked on; afterwards it counts as one nobody here has written
 _TRANSITION = msgspec.json.Decoder(Transition)
 _SETTINGS = "settings generation"
 _AGE = "age_s"
@@ -33,6 +34,8 @@ _MIGRATIONS = (
         key BLOB PRIMARY KEY, body_sha256 BLOB, sequence INTEGER NOT NULL, day INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID""",
     "CREATE INDEX seen_keys_by_day ON seen_keys (day)",
+    "CREATE TABLE notes (key BLOB PRIMARY KEY, value BLOB NOT NULL, day INTEGER NOT NULL) STRICT, WITHOUT ROWID",
+    "CREATE INDEX notes_by_day ON notes (day)",
 )
 
 
@@ -81,6 +84,7 @@ class Facts:
         if self._keys_pruned_on != self.age_days():
             with suppress(Unavailable):  # the disk is full or failing: the next step tries again
                 self.forget_keys(older_than_days=self._seen_days)
+                self.forget_notes(older_than_days=_NOTES_KEPT_DAYS)
                 self._keys_pruned_on = self.age_days()
 
     def persist_age(self) -> None:
@@ -108,6 +112,33 @@ class Facts:
 
         def unit(transaction: Transaction) -> int:
             transaction.run("DELETE FROM seen_keys WHERE day < ?", (oldest,))
+            return transaction.changed()
+
+        return self._database.commit(unit)
+
+    # Notes about things outside: what was last written on a task, what of it was last scored.
+
+    def note(self, space: str, name: str, value: bytes, transaction: Transaction | None = None) -> None:
+        """Keep `value` about `name`, which is kept as a keyed hash only; `value` itself is not sealed."""
+        values = (self._note_key(space, name), value, self.age_days())
+        self._within(transaction, lambda t: t.run("INSERT OR REPLACE INTO notes VALUES (?, ?, ?)", values))
+
+    def noted(self, space: str, name: str, transaction: Transaction | None = None) -> bytes | None:
+        """The last note about `name`, or None."""
+        key = self._note_key(space, name)
+
+        def query(t: Transaction) -> bytes | None:
+            row = t.row("SELECT value FROM notes WHERE key = ?", (key,))
+            return row[0] if row else None
+
+        return query(transaction) if transaction is not None else self._database.read(query)
+
+    def forget_notes(self, *, older_than_days: int) -> int:
+        """Forget notes last changed more than `older_than_days` of the node's own days ago; returns how many."""
+        oldest = self.age_days() - older_than_days
+
+        def unit(transaction: Transaction) -> int:
+            transaction.run("DELETE FROM notes WHERE day < ?", (oldest,))
             return transaction.changed()
 
         return self._database.commit(unit)
@@ -168,6 +199,9 @@ class Facts:
             unit(transaction)
         else:
             self._database.commit(unit)
+
+    def _note_key(self, space: str, name: str) -> bytes:
+        return self._hashed(f"note\0{space}\0{name}")
 
     def _hashed(self, key: str) -> bytes:
         return self._vault.hmac("idempotency", key.encode())

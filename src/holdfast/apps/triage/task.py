@@ -9,7 +9,7 @@ from typing import Any
 from holdfast.apps.triage.decision import Priority
 from holdfast.apps.triage.ticket import Attachment, Ticket
 
-__all__ = ["Event", "EventKind", "Ignored", "Listing", "Standing", "Task", "Values"]
+__all__ = ["Event", "EventKind", "Ignored", "Listing", "Mark", "Standing", "Task", "Values"]
 
 
 class EventKind(StrEnum):
@@ -20,6 +20,17 @@ class EventKind(StrEnum):
     """Text, attachments or circumstances changed: to be scored again."""
     JUDGED = "judged"
     """Priority, labels or route were changed by somebody: an override, unless it was us."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """What a node left on a task beside its values, so that it and its peers know them again (`marks.py`)."""
+
+    decision_id: str
+    priority: Priority
+    route: str
+    key: str
+    """The first characters of the write's idempotency key."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +45,8 @@ class Standing:
     """The group, team or label that says who works on it; empty where nobody has chosen."""
     labels: tuple[str, ...] = ()
     """Every label on it."""
+    mark: Mark | None = None
+    """Where the tracker keeps a text of ours with the task."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +113,8 @@ class Values:
     """One sentence."""
     explanation: str
     """A few lines: who answered, the contributions, the decision's id."""
+    former_route: str = ""
+    """The route we wrote before, still there: where routes are labels, its label goes."""
 
 
 @dataclass(frozen=True, slots=True)
