@@ -54,6 +54,12 @@ METRICS: tuple[Metric, ...] = (
     Metric("disk_written_bytes_total", "counter", (), "Bytes the node has written to disk since it started."),
     Metric("ledger_entries_total", "counter", ("kind",), "Ledger entries appended, by kind."),
     Metric("ledger_commit_seconds", "histogram", (), "Seconds one group commit took, fsync included."),
+    Metric(
+        "outbound_requests_total",
+        "counter",
+        ("host", "result"),
+        "Exchanges with the outside, by host and how they ended; refused destinations are host `other`.",
+    ),
     Metric("alerts_active", "gauge", ("name", "severity"), "1 for each alert that is raised."),
     Metric("rules_reloads_total", "counter", ("result",), "Rule files read again: accepted or refused."),
     Metric("swallowed_errors_total", "counter", ("place",), "Errors a loop survived by design; should stay 0."),

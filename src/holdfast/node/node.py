@@ -32,6 +32,7 @@ from holdfast.node.senses import Senses
 from holdfast.node.state import open_state
 from holdfast.node.transitions import Transitions
 from holdfast.node.views import Reloaded
+from holdfast.node.way_out import build_outbound
 from holdfast.release import Verified
 from holdfast.settings.loading import Loaded, changed_keys, needs_restart
 from holdfast.store.choice import InstallLimits
@@ -82,8 +83,7 @@ class Node:
         self.generation = self.state.facts.settings_generation(digest_value(loaded.settings))
         self._policy = policy_of(loaded)
         self.rules_watch = _watch(loaded, self._policy)
-        self._workers, self._load_fault = True, ""
-        self._stopping = threading.Event()
+        self._workers, self._load_fault, self._stopping = True, "", threading.Event()
         self.limiters: Callable[[], Mapping[str, tuple[int, int]]] = dict
         """Name -> (busy, slots) of the surface's limiters, once there is a surface."""
         self._refreshing = threading.Lock()  # whole refreshes, one after the other: the last serves what the store says
@@ -94,6 +94,7 @@ class Node:
         self.triage = TriageApp(self.answerer, self.state.journal, clock=self.state.clock, rng=random.SystemRandom())
         self.archive = Archive(self.state.journal, self.state.clock)
         self.senses = Senses(self)
+        self.outbound = build_outbound(self)
         self.parts = build_parts(self)
         self._guard = Guard("supervise", seen=(self.measures, log))
         self._transitions = Transitions(self.state.database, self.state.facts)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Protocol
 
 from holdfast.finding import Finding
+from holdfast.node.way_out import WayOut
 
 if TYPE_CHECKING:
     from holdfast.node.node import Node
@@ -33,11 +34,13 @@ class Part(Protocol):
 class Parts:
     """All of them, by name; each field is a Part, built and started in this order."""
 
+    way_out: WayOut
+
     def all(self) -> tuple[Part, ...]:
         """Each, in order."""
         return tuple(getattr(self, one.name) for one in fields(self))
 
 
-def build_parts(_node: Node) -> Parts:
+def build_parts(node: Node) -> Parts:
     """Build each part on `node`, whose state, answerer and triage app are there already."""
-    return Parts()
+    return Parts(way_out=WayOut(node))

@@ -1,1 +1,1 @@
-"""Outbound: the one allow-listed way out of the node."""
+"""Outbound: the one way out; whatever leaves the node leaves through `gate.Outbound`."""
