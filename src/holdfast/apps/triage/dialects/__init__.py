@@ -5,11 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from holdfast.apps.triage.dialect import Dialect
+from holdfast.apps.triage.dialects.generic import GENERIC
+from holdfast.apps.triage.dialects.alertmanager import Alertmanager
+from holdfast.apps.triage.dialects.gitea import Gitea
 from holdfast.apps.triage.dialects.github import GitHub
+from holdfast.apps.triage.dialects.gitlab import GitLab
+from holdfast.apps.triage.dialects.jira import Jira
+from holdfast.apps.triage.dialects.tasking_space import TASKING_SPACE
 
 __all__ = ["DIALECTS"]
 
 DIALECTS: Mapping[str, Dialect] = {
+    "generic": GENERIC,
+    "alertmanager": Alertmanager(),
+    "gitea": Gitea(),
     "github": GitHub(),
+    "gitlab": GitLab(),
+    "jira": Jira(),
+    "tasking-space": TASKING_SPACE,
 }
 """One row per tracker. Rows are instances: a dialect holds no state."""
