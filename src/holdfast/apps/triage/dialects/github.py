@@ -14,13 +14,17 @@ import msgspec
 
 from holdfast.apps.triage.dialect import Ability, MalformedEvent, Place, Scheme
 from holdfast.apps.triage.dialects import labels
-from holdfast.apps.triage.dialects.replies import decoded, encode, instant, reply_body, safe_path
+from holdfast.apps.triage.dialects.replies import decoded, encode, instant, next_page, reply_body, safe_path
 from holdfast.apps.triage.task import Event, EventKind, Ignored, Listing, Task, Values
 from holdfast.exchange import Incoming, Outgoing
 
 __all__ = ["GitHub"]
 
 _PAGE = 100  # the most it gives
+
+
+class _Present(msgspec.Struct, frozen=True):
+    """An object of which only matters that it is there."""
 
 
 class _User(msgspec.Struct, frozen=True):
@@ -47,14 +51,14 @@ class _Issue(msgspec.Struct, frozen=True):
     updated_at: str | None = None
     html_url: str | None = None
     repository_url: str | None = None
-    pull_request: msgspec.Raw | None = None
+    pull_request: _Present | None = None
 
 
 class _Delivery(msgspec.Struct, frozen=True):
     action: str = ""
     zen: str | None = None
     issue: _Issue | None = None
-    comment: msgspec.Raw | None = None
+    comment: _Present | None = None
     label: _Label | None = None
     repository: _Repository | None = None
     sender: _User | None = None
@@ -132,7 +136,7 @@ class GitHub:
         """See Dialect."""
         issues = decoded(_ISSUES, reply_body(reply, "GitHub issues"), "GitHub issues")
         tasks = tuple(_task(one, _repository_of(one), place) for one in issues if one.pull_request is None)
-        return Listing(tasks, _next_page(reply.headers.get("link", "")))
+        return Listing(tasks, next_page(reply.headers.get("link", "")))
 
 
 def _kind(action: str, changed: str, place: Place) -> EventKind | None:
@@ -184,13 +188,3 @@ def _headers(place: Place) -> dict[str, str]:
         "X-GitHub-Api-Version": "2022-11-28",
         "Content-Type": "application/json",
     }
-
-
-def _next_page(link: str) -> str:
-    """Return the page number behind `rel="next"` (RFC 8288)."""
-    for part in link.split(","):
-        target, _, relation = part.partition(";")
-        if 'rel="next"' in relation:
-            _, _, query = target.strip(" <>").partition("?")
-            return next((one[5:] for one in query.split("&") if one.startswith("page=")), "")
-    return ""

@@ -12,7 +12,7 @@ import msgspec
 from holdfast.apps.triage.dialect import MalformedEvent, TaskGone, TrackerRefused
 from holdfast.exchange import Incoming
 
-__all__ = ["decoded", "encode", "instant", "reply_body", "safe_path"]
+__all__ = ["decoded", "encode", "instant", "next_page", "reply_body", "safe_path"]
 
 T = TypeVar("T")
 
@@ -51,6 +51,16 @@ def instant(text: str | None) -> str | None:
     except ValueError:
         return None
     return text if moment.year >= _FIRST_YEAR else None
+
+
+def next_page(link: str) -> str:
+    """Return the page number behind `rel="next"` of a Link header (RFC 8288); empty on the last page."""
+    for part in link.split(","):
+        target, _, relation = part.partition(";")
+        if 'rel="next"' in relation:
+            _, _, query = target.strip(" <>").partition("?")
+            return next((one.removeprefix("page=") for one in query.split("&") if one.startswith("page=")), "")
+    return ""
 
 
 def safe_path(path: str, what: str, *, segments: int | None = None) -> str:

@@ -1,0 +1,174 @@
+"""Gitea and Forgejo: issues of a repository; priority and route are labels that must exist there.
+
+Sources: https://docs.gitea.com/usage/repository/webhooks, and the API as its own /api/swagger describes it; that names
+of labels which do not exist are passed over in silence: routers/api/v1/repo/issue_label.go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+from urllib.parse import quote, urlencode
+
+import msgspec
+
+from holdfast.apps.triage.dialect import Ability, MalformedEvent, Place, Scheme
+from holdfast.apps.triage.dialects import labels
+from holdfast.apps.triage.dialects.replies import decoded, encode, instant, next_page, reply_body, safe_path
+from holdfast.apps.triage.task import Event, EventKind, Ignored, Listing, Task, Values
+from holdfast.exchange import Incoming, Outgoing
+
+__all__ = ["Gitea"]
+
+_PAGE = 50  # the most it gives unless its administrator allows more
+
+
+class _Present(msgspec.Struct, frozen=True):
+    """An object of which only matters that it is there."""
+
+
+class _User(msgspec.Struct, frozen=True):
+    login: str = ""
+
+
+class _Label(msgspec.Struct, frozen=True):
+    name: str
+
+
+class _Repository(msgspec.Struct, frozen=True):
+    full_name: str
+
+
+class _Issue(msgspec.Struct, frozen=True):
+    number: int
+    title: str
+    body: str | None = None
+    state: str = ""
+    labels: tuple[_Label, ...] | None = None
+    user: _User | None = None
+    created_at: str | None = None
+    updated_at: str | None = None
+    due_date: str | None = None
+    html_url: str | None = None
+    pull_request: _Present | None = None
+    repository: _Repository | None = None
+
+
+class _Delivery(msgspec.Struct, frozen=True):
+    action: str = ""
+    issue: _Issue | None = None
+    comment: _Present | None = None
+    repository: _Repository | None = None
+    sender: _User | None = None
+
+
+_DELIVERY = msgspec.json.Decoder(_Delivery)
+_ISSUE = msgspec.json.Decoder(_Issue)
+_ISSUES = msgspec.json.Decoder(tuple[_Issue, ...])
+_KINDS = {
+    "opened": EventKind.CREATED,
+    "edited": EventKind.EDITED,
+    "label_updated": EventKind.JUDGED,  # which label it was is not said: the standing tells whether it is a judgement
+    "label_cleared": EventKind.JUDGED,
+}
+
+
+class Gitea:
+    """See Dialect. What a delivery is about is read off its body: the `X-Gitea-Event` header is not signed."""
+
+    name = "gitea"
+    built_from: Literal["payloads", "documentation"] = "payloads"
+    scheme: Scheme = "gitea-sha256"
+    ability = Ability()
+
+    def decode(self, headers: Mapping[str, str], body: bytes, place: Place) -> Event | Ignored:  # noqa: ARG002  # Dialect
+        """See Dialect."""
+        delivery = decoded(_DELIVERY, body, "Gitea delivery")
+        issue, action = delivery.issue, delivery.action[:80]
+        if issue is None:
+            return Ignored(f"{action or 'an event'}: not about an issue")
+        if delivery.comment is not None:
+            return Ignored(f"issue_comment.{action}: comments are not scored")
+        if issue.pull_request is not None:
+            return Ignored(f"issues.{action}: about a pull request")
+        kind = _KINDS.get(action)
+        if kind is None:
+            return Ignored(f"issues.{action}: neither a new issue nor one whose text or labels changed")
+        return Event(
+            kind=kind,
+            tasks=(_task(issue, delivery.repository or issue.repository, place),),
+            by=delivery.sender.login if delivery.sender else "",
+            at=instant(issue.updated_at) or "",
+            name=f"issues.{action}",
+        )
+
+    def read_request(self, task_id: str, place: Place) -> Outgoing:
+        """See Dialect."""
+        return Outgoing(method="GET", url=_issue_url(task_id, place), headers=_headers(place))
+
+    def read_reply(self, reply: Incoming, place: Place) -> Task:
+        """See Dialect."""
+        issue = decoded(_ISSUE, reply_body(reply, "Gitea issue"), "Gitea issue")
+        return _task(issue, issue.repository, place)
+
+    def write_request(self, task: Task, values: Values, place: Place, *, key: str) -> Outgoing:  # noqa: ARG002  # no use for a key
+        """See Dialect. Where nothing has to go, labels are only added: none that a person adds meanwhile is lost."""
+        change = labels.change(task, values, place)
+        method, names = "POST", list(change.add)
+        if change.remove:
+            method = "PUT"
+            names = [one for one in task.standing.labels if one not in change.remove] + names
+        body = encode({"labels": names})
+        return Outgoing(method=method, url=f"{_issue_url(task.id, place)}/labels", headers=_headers(place), body=body)
+
+    def list_request(self, since_at: str, cursor: str, place: Place) -> Outgoing:
+        """See Dialect. Gitea gives the newest issue first: whoever stops half-way asks for all of them again."""
+        page = {"limit": _PAGE, "page": cursor or "1"}
+        query = urlencode({"state": "open", "type": "issues", "since": since_at, **page})
+        repository = safe_path(place.project, "setting project", segments=2)
+        return Outgoing(
+            method="GET", url=f"{place.base_url}/repos/{repository}/issues?{query}", headers=_headers(place)
+        )
+
+    def list_reply(self, reply: Incoming, place: Place) -> Listing:
+        """See Dialect."""
+        issues = decoded(_ISSUES, reply_body(reply, "Gitea issues"), "Gitea issues")
+        tasks = tuple(_task(one, one.repository, place) for one in issues if one.pull_request is None)
+        return Listing(tasks, next_page(reply.headers.get("link", "")))
+
+
+def _task(issue: _Issue, repository: _Repository | None, place: Place) -> Task:
+    if repository is None:
+        raise MalformedEvent("Gitea issue: expected its repository, found none")
+    name = safe_path(repository.full_name, "Gitea repository", segments=2)
+    names = [one.name for one in issue.labels or ()]
+    metadata = {
+        "created_at": instant(issue.created_at),
+        "deadline_at": instant(issue.due_date),
+        "requester": {"id": issue.user.login} if issue.user else None,
+        "labels": labels.metadata_labels(names, place),
+        "repository": name,
+    }
+    return Task(
+        id=f"{name}#{issue.number}",
+        title=issue.title,
+        description=issue.body or "",
+        metadata={key: value for key, value in metadata.items() if value is not None},
+        standing=labels.standing(names, place),
+        revision=issue.updated_at or "",
+        url=issue.html_url or "",
+        closed=issue.state == "closed",
+    )
+
+
+def _issue_url(task_id: str, place: Place) -> str:
+    repository, _, number = task_id.rpartition("#")
+    return f"{place.base_url}/repos/{safe_path(repository, 'task id', segments=2)}/issues/{quote(number, safe='')}"
+
+
+def _headers(place: Place) -> dict[str, str]:
+    return {
+        "Authorization": f"token {place.token}",
+        "Accept": "application/json",
+        "Content-Type": "application/json",
+    }
