@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import msgspec
 
-from holdfast.access import Role, require
+from holdfast.access import JUDGE, VIEW, Role, require
 from holdfast.apps.triage.archive import MAX_PAGE, Correction, DecisionPage, DecisionQuery
 from holdfast.apps.triage.decision import Decision, Priority
 from holdfast.apps.triage.rubric_view import RubricView, show_rubric
@@ -54,6 +54,7 @@ class ArchiveEndpoints:
                 template="/v1/triage/rubric",
                 call=self.rubric,
                 summary="Weights, ramp, role table, keywords, bands and rules in force.",
+                needs=VIEW,
                 gives=RubricView,
             ),
             Endpoint(
@@ -61,6 +62,7 @@ class ArchiveEndpoints:
                 template="/v1/triage/decisions",
                 call=self.decisions,
                 summary="Past decisions, newest first.",
+                needs=VIEW,
                 gives=DecisionPage,
                 parameters=_PARAMETERS,
             ),
@@ -69,6 +71,7 @@ class ArchiveEndpoints:
                 template="/v1/triage/decisions/{decision_id}",
                 call=self.decision,
                 summary="One decision, with the latest correction.",
+                needs=VIEW,
                 gives=Decision,
             ),
             Endpoint(
@@ -76,6 +79,7 @@ class ArchiveEndpoints:
                 template="/v1/triage/decisions/{decision_id}/override",
                 call=self.override,
                 summary="Correct a decision: a person's word wins, the node's own view stays beside it.",
+                needs=JUDGE,
                 takes=Correction,
                 gives=Decision,
             ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib import resources
 
+from holdfast.access import VIEW
 from holdfast.http.messages import Endpoint, Reply, Request
 
 __all__ = ["page_endpoints"]
@@ -49,5 +50,5 @@ def _page(path: str, content: bytes, *, summary: str, kind: bytes) -> Endpoint:
 
     media_type = kind.decode().partition(";")[0]
     return Endpoint(
-        method="GET", template=path, call=show, stage="inline", summary=summary, gives_media_type=media_type
+        method="GET", template=path, call=show, stage="inline", summary=summary, needs=VIEW, gives_media_type=media_type
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from holdfast.access import METRICS, VIEW
 from holdfast.http.bodies import encode
 from holdfast.http.messages import Endpoint, Reply, Request
 from holdfast.node.node import Node
@@ -28,6 +29,7 @@ class HealthEndpoints:
                 call=self.live,
                 stage="inline",
                 summary="Is the process alive?",
+                needs=None,
                 gives_media_type="text/plain",
             ),
             Endpoint(
@@ -36,6 +38,7 @@ class HealthEndpoints:
                 call=self.ready,
                 stage="inline",
                 summary="Can some tier answer, and can the ledger append? 503 if not. Names the tier.",
+                needs=None,
                 gives_media_type="text/plain",
             ),
             Endpoint(
@@ -45,12 +48,14 @@ class HealthEndpoints:
                 stage="inline",
                 gives=Health,
                 summary="How the node is; says when it is degraded, and why.",
+                needs=VIEW,
             ),
             Endpoint(
                 method="GET",
                 template="/metrics",
                 call=self.metrics,
                 summary="Metrics for Prometheus, as text.",
+                needs=METRICS,
                 gives_media_type="text/plain",
             ),
         )

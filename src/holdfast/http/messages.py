@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import parse_qsl
 
-from holdfast.access import Caller
+from holdfast.access import OPERATE, Caller, Need
 
 __all__ = ["Endpoint", "Parameter", "Reply", "Request", "Stage"]
 
@@ -80,5 +80,7 @@ class Endpoint:
     """Renders an error in the dialect of the protocol; None: problem+json."""
     groupable: bool = False
     """Calls that wait may be done together, see Limiter; not those under an Idempotency-Key, each its own fsync."""
+    needs: Need | None = OPERATE
+    """What a caller must have once the node has tokens; None: it tells nothing, or wants a proof of its own."""
     socket_only: bool = False
     """Served on the owner socket only."""

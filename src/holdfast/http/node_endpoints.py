@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from holdfast.access import VIEW
 from holdfast.http.bodies import encode, whole_number
 from holdfast.http.messages import Endpoint, Parameter, Reply, Request
 from holdfast.node import showing
@@ -33,7 +34,14 @@ class NodeEndpoints:
             ("alerts", showing.alerts, Alerts, "What somebody should look at, with the next step."),
         )
         views = tuple(
-            Endpoint(method="GET", template=f"/v1/node/{name}", call=self._shows(view), gives=gives, summary=summary)
+            Endpoint(
+                method="GET",
+                template=f"/v1/node/{name}",
+                call=self._shows(view),
+                gives=gives,
+                summary=summary,
+                needs=VIEW,
+            )
             for name, view, gives, summary in shown
         )
         history = Endpoint(
@@ -42,6 +50,7 @@ class NodeEndpoints:
             call=self.history,
             gives=Transitions,
             summary="Changes of the best available tier with their cause, newest first.",
+            needs=VIEW,
             parameters=(
                 Parameter(name="limit", schema={"type": "integer", "minimum": 1, "maximum": _MOST_TRANSITIONS}),
             ),

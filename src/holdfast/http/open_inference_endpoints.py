@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from holdfast import __version__
+from holdfast.access import SCORE, VIEW
 from holdfast.apps.triage.app import Call, Scored
 from holdfast.apps.triage.decision import NEEDS_TRIAGE
 from holdfast.apps.triage.scoring import band_probabilities
@@ -42,13 +43,16 @@ class OpenInferenceEndpoints:
     def endpoints(self) -> tuple[Endpoint, ...]:
         """Their routes; every model route exists with and without a version."""
         plain = (
-            Endpoint(method="GET", template="/v2", call=self.server, summary="The server.", failures=failure),
+            Endpoint(
+                method="GET", template="/v2", call=self.server, summary="The server.", needs=VIEW, failures=failure
+            ),
             Endpoint(
                 method="GET",
                 template="/v2/health/live",
                 call=self.live,
                 stage="inline",
                 summary="Is the server alive?",
+                needs=VIEW,
                 failures=failure,
             ),
             Endpoint(
@@ -57,6 +61,7 @@ class OpenInferenceEndpoints:
                 call=self.ready,
                 stage="inline",
                 summary="Can the server answer?",
+                needs=VIEW,
                 failures=failure,
             ),
         )
@@ -69,12 +74,15 @@ class OpenInferenceEndpoints:
 
     def _of_model(self, base: str) -> tuple[Endpoint, ...]:
         return (
-            Endpoint(method="GET", template=base, call=self.model, summary="A model's tensors.", failures=failure),
+            Endpoint(
+                method="GET", template=base, call=self.model, summary="A model's tensors.", needs=VIEW, failures=failure
+            ),
             Endpoint(
                 method="GET",
                 template=f"{base}/ready",
                 call=self.model_ready,
                 summary="Can the model answer?",
+                needs=VIEW,
                 failures=failure,
             ),
             Endpoint(
@@ -83,6 +91,7 @@ class OpenInferenceEndpoints:
                 call=self.infer,
                 stage="answering",
                 summary="Score texts given as tensors; JSON, or JSON followed by binary tensors.",
+                needs=SCORE,
                 media_types=(b"application/json", _BINARY, _UNSAID),
                 parameters=(
                     DEADLINE_HEADER,

@@ -7,6 +7,7 @@ from http import HTTPStatus
 
 import msgspec
 
+from holdfast.access import SCORE, VIEW
 from holdfast.errors import InvalidInput
 from holdfast.http.bodies import decode, encode
 from holdfast.http.deadlines import DEADLINE_HEADER, deadline_of
@@ -40,13 +41,19 @@ class OpenAIEndpoints:
         """Their routes."""
         return (
             Endpoint(
-                method="GET", template="/v1/models", call=self.models, summary="Models, as OpenAI.", failures=failure
+                method="GET",
+                template="/v1/models",
+                call=self.models,
+                summary="Models, as OpenAI.",
+                needs=VIEW,
+                failures=failure,
             ),
             Endpoint(
                 method="GET",
                 template="/v1/models/{model}",
                 call=self.model,
                 summary="One model, as OpenAI.",
+                needs=VIEW,
                 failures=failure,
             ),
             Endpoint(
@@ -54,6 +61,7 @@ class OpenAIEndpoints:
                 template="/v1/embeddings",
                 call=self.embed,
                 summary="Unit vectors of texts or token ids, as OpenAI.",
+                needs=SCORE,
                 stage="answering",
                 takes=EmbeddingQuestion,
                 parameters=(DEADLINE_HEADER,),

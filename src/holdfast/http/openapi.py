@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from holdfast import __version__
+from holdfast.access import VIEW
 from holdfast.http.bodies import encode
 from holdfast.http.messages import Endpoint, Parameter, Reply, Request
 from holdfast.http.problems import Problem
@@ -43,7 +44,13 @@ class OpenAPIEndpoint:
     def endpoints(self) -> tuple[Endpoint, ...]:
         """Its route."""
         return (
-            Endpoint(method="GET", template="/openapi.json", call=self.read, summary="This description, OpenAPI 3.1."),
+            Endpoint(
+                method="GET",
+                template="/openapi.json",
+                call=self.read,
+                summary="This description, OpenAPI 3.1.",
+                needs=VIEW,
+            ),
         )
 
     def read(self, _request: Request) -> Reply:

@@ -86,6 +86,8 @@ STATUSES: Mapping[str, int] = {
     "CrossSite": 403,
     "Forwarded": 403,
     "Forbidden": 403,
+    "Unauthenticated": 401,
+    "TooManyRequests": 429,
     "InvalidInput": 422,
     "Refused": 403,
     "Unavailable": 503,

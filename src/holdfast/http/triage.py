@@ -7,6 +7,7 @@ from typing import Annotated
 
 import msgspec
 
+from holdfast.access import SCORE
 from holdfast.apps.triage.app import Call, Scored
 from holdfast.apps.triage.decision import Decision
 from holdfast.apps.triage.ticket import MAX_BATCH, Ticket, decode_batch, decode_ticket
@@ -55,6 +56,7 @@ class TriageEndpoints:
                 stage="answering",
                 groupable=True,
                 summary="Score one ticket: 0-100, priority, route, and why.",
+                needs=SCORE,
                 takes=Ticket,
                 gives=Decision,
                 parameters=(DEADLINE_HEADER, _KEY_HEADER),
@@ -65,6 +67,7 @@ class TriageEndpoints:
                 call=self.score_batch,
                 stage="answering",
                 summary="Score up to 256 tickets: all of them or none.",
+                needs=SCORE,
                 takes=BatchQuestion,
                 gives=BatchAnswer,
                 parameters=(DEADLINE_HEADER, _KEY_HEADER),
