@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -20,12 +20,16 @@ from holdfast.apps.triage.replay import Replayer
 from holdfast.apps.triage.scoring import Prepared, prepare
 from holdfast.apps.triage.ticket import InvalidTicket, Ticket
 from holdfast.clock import Clock
+from holdfast.database import Transaction
 from holdfast.errors import HoldfastError, Refused
 from holdfast.inference import InferenceRequest, TextOutput
 from holdfast.ledger.journal import Journal
 from holdfast.record import Recorded
 
-__all__ = ["Call", "DecisionGone", "Scored", "TriageApp"]
+__all__ = ["Call", "DecisionGone", "Extra", "Scored", "TriageApp"]
+
+Extra: TypeAlias = Callable[[Transaction, Sequence[Decision]], None]
+"""Runs in the unit of work that records these decisions."""
 
 _SIMILAR = 2.0  # a group waits as long as its most hurried ticket: nobody gives up more than half of its time to that
 _LEAST_S = 0.001
@@ -45,6 +49,10 @@ class Call:
     """Monotonic instant at which it arrived; `latency_ms` counts from here."""
     request_id: str = ""
     idempotency_key: str | None = None
+    body_sha256: bytes | None = None
+    """Of what the key came with, where it is not the tickets themselves."""
+    extra: Extra | None = None
+    """What becomes durable with the decisions or not at all: a job that tells somebody of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +90,22 @@ class TriageApp:
 
     def score_batch(self, tickets: Sequence[Ticket], snapshot: Snapshot, call: Call) -> tuple[Scored, ...]:
         """Score tickets together, in order, all or none: one model request, one fsync. Raises as `score` does."""
+        return self.score_mixed([(ticket, snapshot) for ticket in tickets], call)
+
+    def score_mixed(self, asked: Sequence[tuple[Ticket, Snapshot]], call: Call) -> tuple[Scored, ...]:
+        """Do what `score_batch` does for tickets of several teams: one model request for each, one fsync."""
         now = self._clock.wall_at()
-        prepared: list[Prepared] = []
-        for position, ticket in enumerate(tickets):
+        parts: dict[int, tuple[Snapshot, dict[int, Prepared]]] = {}
+        for position, (ticket, snapshot) in enumerate(asked):
             try:
-                prepared.append(prepare(ticket, snapshot.policy.rubric, now=now))
+                prepared = prepare(ticket, snapshot.policy.rubric, now=now)
             except InvalidTicket as error:
                 raise InvalidTicket(str(error), field=f"/tickets/{position}{error.field}") from error
-        return self._score(prepared, snapshot, call)
+            parts.setdefault(id(snapshot), (snapshot, {}))[1][position] = prepared
+        drafted: dict[int, Drafted] = {}
+        for snapshot, part in parts.values():
+            drafted |= zip(part, self._drafted(tuple(part.values()), snapshot, call), strict=True)
+        return self._recorded([drafted[position] for position in range(len(asked))], call)
 
     def score_each(
         self, asked: Mapping[int, tuple[Ticket, Call]], snapshot: Snapshot
@@ -152,15 +168,21 @@ class TriageApp:
             yield position, _scored(one, proof, round((now_s - calls[position].started_s) * 1000.0, 3))
 
     def _score(self, prepared: Sequence[Prepared], snapshot: Snapshot, call: Call) -> tuple[Scored, ...]:
+        return self._recorded(self._drafted(prepared, snapshot, call), call)
+
+    def _drafted(self, prepared: Sequence[Prepared], snapshot: Snapshot, call: Call) -> list[Drafted]:
         request = InferenceRequest(tuple(one.ticket.text for one in prepared), call.deadline_s, call.request_id)
         answer = self._answerer.ask(request, snapshot.engines, snapshot.serving)
         policy = self._policies.in_force(snapshot.policy, snapshot.lens)
         sitting = Sitting(snapshot, answer, policy, call.request_id, self._clock.wall_at(), self._rng)
-        drafted = [draft_decision(one, sitting, index) for index, one in enumerate(prepared)]
+        return [draft_decision(one, sitting, index) for index, one in enumerate(prepared)]
+
+    def _recorded(self, drafted: Sequence[Drafted], call: Call) -> tuple[Scored, ...]:
         recorded = self._journal.append_many(
             [one.draft for one in drafted],
             idempotency_key=call.idempotency_key,
-            body_sha256=_body_sha256(drafted) if call.idempotency_key is not None else None,
+            body_sha256=_body_sha256(drafted, call),
+            extra=_within(call.extra, drafted),
         )
         latency_ms = round((self._clock.monotonic_s() - call.started_s) * 1000.0, 3)
         return tuple(_scored(one, proof, latency_ms) for one, proof in zip(drafted, recorded, strict=True))
@@ -178,8 +200,17 @@ def _parts(asked: _Together, *, now_s: float) -> Iterator[_Together]:
         yield part
 
 
-def _body_sha256(drafted: Sequence[Drafted]) -> bytes:
+def _within(extra: Extra | None, drafted: Sequence[Drafted]) -> Callable[[Transaction], None] | None:
+    if extra is None:
+        return None
+    decisions = [one.decision for one in drafted]
+    return lambda transaction: extra(transaction, decisions)
+
+
+def _body_sha256(drafted: Sequence[Drafted], call: Call) -> bytes | None:
     """The hash of what was asked, whatever spaces the request had: a client may encode its retry anew."""
+    if call.idempotency_key is None or call.body_sha256 is not None:
+        return call.body_sha256
     return hashlib.sha256(b"".join(one.request_sha256 for one in drafted)).digest()
 
 

@@ -19,13 +19,15 @@ import msgspec
 from holdfast.apps.triage.decision import Priority
 from holdfast.apps.triage.dialect import Ability, MalformedEvent, Place, Scheme, TrackerRefused
 from holdfast.apps.triage.dialects.replies import decoded, encode, instant, reply_body
-from holdfast.apps.triage.task import Event, EventKind, Ignored, Listing, Standing, Task, Values
+from holdfast.apps.triage.marks import mark_key
+from holdfast.apps.triage.task import Event, EventKind, Ignored, Listing, Mark, Standing, Task, Values
 from holdfast.apps.triage.ticket import Attachment
 from holdfast.exchange import Incoming, Outgoing
 
 __all__ = ["Jira"]
 
 _PAGE = 100
+_PROPERTY = "holdfast"
 _FARTHEST_WEST = timedelta(hours=12)  # JQL reads a time in the time zone of the account, which nobody tells us
 _KEY = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,50}-[0-9]{1,18}")
 _PROJECT = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,50}")
@@ -96,10 +98,23 @@ class _Fields(msgspec.Struct, frozen=True):
     attachment: tuple[_File, ...] | None = None
 
 
+class _Property(msgspec.Struct, frozen=True):
+    """What we left on the issue."""
+
+    decision_id: str
+    score: float
+    priority: Priority
+    route: str
+    key: str
+    reason: str
+    explanation: str
+
+
 class _Issue(msgspec.Struct, frozen=True):
     key: str
     fields: _Fields
     self: str = ""
+    properties: dict[str, msgspec.Raw] = {}
 
 
 class _Item(msgspec.Struct, frozen=True):
@@ -167,31 +182,24 @@ class Jira:
 
     def read_request(self, task_id: str, place: Place) -> Outgoing:
         """See Dialect."""
-        return Outgoing(method="GET", url=f"{_issue_url(task_id, place)}?fields={_FIELDS}", headers=_headers(place))
+        return Outgoing(
+            method="GET",
+            url=f"{_issue_url(task_id, place)}?fields={_FIELDS}&properties={_PROPERTY}",
+            headers=_headers(place),
+        )
 
     def read_reply(self, reply: Incoming, place: Place) -> Task:
         """See Dialect."""
         return _task(decoded(_ISSUE, reply_body(reply, "Jira issue"), "Jira issue"), place)
 
-    def write_request(self, task: Task, values: Values, place: Place, *, key: str) -> Outgoing:  # noqa: ARG002  # no use for a key
+    def write_request(self, task: Task, values: Values, place: Place, *, key: str) -> Outgoing:
         """See Dialect. The explanation is the issue's property `holdfast`: written twice it is still there once."""
         body: dict[str, object] = {
             "fields": {"priority": {"name": place.priorities.get(values.priority, _WORDS[values.priority])}},
-            "properties": [
-                {
-                    "key": "holdfast",
-                    "value": {
-                        "decision_id": values.decision_id,
-                        "score": values.score,
-                        "reason": values.reason,
-                        "explanation": values.explanation,
-                    },
-                }
-            ],
+            "properties": [{"key": _PROPERTY, "value": _property(values, key)}],
         }
-        label = "-".join(values.route.split())  # a label of Jira has no spaces
-        if label and label not in task.standing.labels:
-            body["update"] = {"labels": [{"add": label}]}
+        if changes := _label_changes(task, values, place):
+            body["update"] = {"labels": changes}
         return Outgoing(method="PUT", url=_issue_url(task.id, place), headers=_headers(place), body=encode(body))
 
     def list_request(self, since_at: str, cursor: str, place: Place) -> Outgoing:
@@ -251,14 +259,15 @@ def _task(issue: _Issue, place: Place, *, chosen: bool = False) -> Task:
             Attachment(name=one.filename, media_type=(one.mimeType or "application/octet-stream")[:256])
             for one in files
         ),
-        standing=_standing(fields, place, chosen=chosen),
+        standing=_standing(issue, place, chosen=chosen),
         revision=fields.updated or "",
         url=_browse_url(issue),
         closed=category is not None and category.key == "done",
     )
 
 
-def _standing(fields: _Fields, place: Place, *, chosen: bool) -> Standing:
+def _standing(issue: _Issue, place: Place, *, chosen: bool) -> Standing:
+    fields = issue.fields
     word = fields.priority.name if fields.priority else ""
     unset = {one.casefold() for one in place.unset or _UNSET}
     ours = {text.casefold(): priority for priority, text in place.priorities.items()}
@@ -269,7 +278,40 @@ def _standing(fields: _Fields, place: Place, *, chosen: bool) -> Standing:
         raw_priority=word,
         route=next((one for one in every if one in routes), ""),
         labels=every,
+        mark=_mark(issue.properties.get(_PROPERTY)),
     )
+
+
+def _mark(value: msgspec.Raw | None) -> Mark | None:
+    if value is None:
+        return None
+    try:
+        left = msgspec.json.decode(value, type=_Property)
+    except msgspec.DecodeError:  # somebody else's, or an older version's: then it is no mark of ours
+        return None
+    return Mark(decision_id=left.decision_id, priority=left.priority, route=left.route, key=left.key)
+
+
+def _property(values: Values, key: str) -> _Property:
+    return _Property(
+        decision_id=values.decision_id,
+        score=values.score,
+        priority=values.priority,
+        route=values.route,
+        key=mark_key(key),
+        reason=values.reason,
+        explanation=values.explanation,
+    )
+
+
+def _label_changes(task: Task, values: Values, place: Place) -> list[dict[str, str]]:
+    """Each label by itself: those a person adds meanwhile stay."""
+    wanted = "-".join(values.route.split())  # a label of Jira has no spaces
+    if not wanted:
+        return []
+    ours = {*place.routes.values(), values.former_route} - {wanted}
+    gone = [{"remove": one} for one in task.standing.labels if one in ours]
+    return gone if wanted in task.standing.labels else [*gone, {"add": wanted}]
 
 
 def _name(user: _User) -> str:

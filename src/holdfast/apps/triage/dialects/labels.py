@@ -52,7 +52,7 @@ def change(task: Task, values: Values, place: Place) -> LabelChange:
     wanted = [place.label_prefix + place.priorities.get(values.priority, values.priority.value)]
     if values.route:
         wanted.append(values.route)
-    routes = set(place.routes.values()) if values.route else set()
+    routes = {*place.routes.values(), values.former_route} if values.route else set()
     present = task.standing.labels
     return LabelChange(
         add=tuple(one for one in wanted if one not in present),
