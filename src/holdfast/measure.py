@@ -42,7 +42,9 @@ METRICS: tuple[Metric, ...] = (
         ("package", "tier", "reason"),
         "Model workers started again after they ended.",
     ),
-    Metric("queue_jobs", "gauge", ("queue", "state"), "Requests waiting or running, by queue."),
+    Metric("queue_jobs", "gauge", ("queue", "state"), "Jobs, and changes for the disk, by queue and state."),
+    Metric("oldest_job_seconds", "gauge", (), "Age of the oldest job that is neither done nor dead."),
+    Metric("job_runs_total", "counter", ("queue", "outcome"), "Runs of jobs: done, again, dead, or lost to another."),
     Metric("embedding_cache_total", "counter", ("package", "result"), "Embedding cache look-ups: hit or miss."),
     Metric("package_info", "gauge", ("name", "version", "digest"), "1 for each active package."),
     Metric(
@@ -53,6 +55,12 @@ METRICS: tuple[Metric, ...] = (
     Metric("disk_free_bytes", "gauge", (), "Free space under the data directory."),
     Metric("disk_written_bytes_total", "counter", (), "Bytes the node has written to disk since it started."),
     Metric("ledger_entries_total", "counter", ("kind",), "Ledger entries appended, by kind."),
+    Metric(
+        "team_entries_total",
+        "counter",
+        ("team", "kind", "priority"),
+        "Ledger entries of each team, by kind and priority: its decisions, its overrides.",
+    ),
     Metric("ledger_commit_seconds", "histogram", (), "Seconds one group commit took, fsync included."),
     Metric(
         "outbound_requests_total",

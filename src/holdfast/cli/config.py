@@ -24,9 +24,10 @@ def config() -> None:
 def check(*, as_json: bool) -> None:
     """Load the settings; an error names file, line, key, expected and found, and exits 78 (a rule file: 65)."""
     loaded = invocation().load()
-    from holdfast.node.limits import policy_of  # noqa: PLC0415  # what other commands here need not import
+    from holdfast.node.limits import policy_of, team_rules  # noqa: PLC0415  # what other commands here need not import
 
     policy_of(loaded)  # the rubric, and the rule file: a node refuses to start on what is wrong there
+    team_rules(loaded)
     files = [str(path) for path in loaded.files]
     if as_json:
         print_json({"valid": True, "files": files, "set": dict(loaded.origins)})

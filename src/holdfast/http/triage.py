@@ -15,6 +15,7 @@ from holdfast.http.bodies import encode
 from holdfast.http.deadlines import DEADLINE_HEADER, deadline_of
 from holdfast.http.messages import Endpoint, Parameter, Reply, Request
 from holdfast.http.problems import InvalidField
+from holdfast.node.active import Active
 from holdfast.node.node import Node
 
 __all__ = ["BatchAnswer", "BatchQuestion", "TriageEndpoints"]
@@ -78,27 +79,32 @@ class TriageEndpoints:
         """See the summary."""
         ticket = decode_ticket(request.body)
         node = self._node
-        scored = node.triage.score(ticket, node.active, self._call(request, ticket.deadline_ms))
+        scored = node.triage.score(ticket, node.active_for(ticket), self._call(request, ticket.deadline_ms))
         return _reply(scored)
 
     def score_each(self, requests: Sequence[Request]) -> Iterator[tuple[int, Reply | Exception]]:
         """Do what `score` does for requests that waited together, and yield the answer to each by its position."""
-        asked: dict[int, tuple[Ticket, Call]] = {}
+        asked: dict[int, tuple[Active, dict[int, tuple[Ticket, Call]]]] = {}
         for position, request in enumerate(requests):
             try:
                 ticket = decode_ticket(request.body)
-                asked[position] = (ticket, self._call(request, ticket.deadline_ms))
+                active = self._node.active_for(ticket)
+                part = asked.setdefault(id(active), (active, {}))[1]
+                part[position] = (ticket, self._call(request, ticket.deadline_ms))
             except Exception as error:  # noqa: BLE001  # told to the caller of this ticket, and to no other
                 yield position, error
-        for position, one in self._node.triage.score_each(asked, self._node.active):
-            yield position, one if isinstance(one, Exception) else _reply(one)
+        for active, part in asked.values():
+            for position, one in self._node.triage.score_each(part, active):
+                yield position, one if isinstance(one, Exception) else _reply(one)
 
     def score_batch(self, request: Request) -> Reply:
         """See the summary."""
         tickets = decode_batch(request.body)
         node = self._node
         shortest_ms = min((one.deadline_ms for one in tickets if one.deadline_ms is not None), default=None)
-        scored = node.triage.score_batch(tickets, node.active, self._call(request, shortest_ms))
+        scored = node.triage.score_mixed(
+            [(ticket, node.active_for(ticket)) for ticket in tickets], self._call(request, shortest_ms)
+        )
         return Reply(encode({"decisions": [one.decision for one in scored]}), headers=_headers(scored[0]))
 
     def _call(self, request: Request, deadline_ms: int | None) -> Call:

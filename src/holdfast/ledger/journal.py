@@ -330,6 +330,9 @@ class Journal:
             self._anchor.advance(found.last, found.hash)
             for kind, count in Counter(draft.kind for draft in drafts).items():
                 self._measures.add("ledger_entries_total", kind, amount=count)
+            for draft in drafts:
+                if draft.team:
+                    self._measures.add("team_entries_total", draft.team, draft.kind, draft.band or "")
         return found
 
     def _replayed(self, sequence: int) -> Recorded:

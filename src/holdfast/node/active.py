@@ -54,6 +54,10 @@ class Active:
     lens: Lens
     policy: Policy
     loadout: Loadout
+    team: str = ""
+    """Whose tickets it answers; empty for those of no team."""
+    arm: str = ""
+    """Of which experiment, and which arm: `EXPERIMENT/control`, `EXPERIMENT/candidate`; empty outside of any."""
     override_fault: str = ""
     """Why the operator's overrides of the package are not in force; empty when they are."""
 

@@ -10,7 +10,7 @@ from holdfast.store.shelf import Admit, LoadedPackage, Store
 from holdfast.store.slots import BadMark
 from holdfast.tier import Tier
 
-__all__ = ["healthy_loadout"]
+__all__ = ["examined", "healthy_loadout"]
 
 
 def healthy_loadout(store: Store, name: str, *, admit: Admit, workshop: Workshop) -> Loadout:
@@ -23,14 +23,15 @@ def healthy_loadout(store: Store, name: str, *, admit: Admit, workshop: Workshop
     while True:
         package = store.load(name, admit=admit)  # each turn either returns or takes one version away
         try:
-            return _examined(package, workshop)
+            return examined(package, workshop)
         except Unavailable:
             raise
         except HoldfastError as error:
             store.mark_bad(name, package.digest, BadMark(kind="unhealthy", sentence=str(error)))
 
 
-def _examined(package: LoadedPackage, workshop: Workshop) -> Loadout:
+def examined(package: LoadedPackage, workshop: Workshop) -> Loadout:
+    """The engines of `package`, if they answer its bundled texts as promised. Raises HoldfastError if not."""
     loadout = loadout_of(package, workshop)
     engine, trial = loadout.engines.get(Tier.SMALL), package.manifest.trial
     try:

@@ -7,7 +7,7 @@ from pathlib import Path
 from holdfast.answer.answerer import AnswerLimits
 from holdfast.answer.pressure import PressureLimits
 from holdfast.apps.triage.keywords import KeywordMatcher
-from holdfast.apps.triage.rules_file import NO_RULES
+from holdfast.apps.triage.rules_file import NO_RULES, RuleSet
 from holdfast.apps.triage.rules_watch import read_rules
 from holdfast.apps.triage.scoring import Policy
 from holdfast.apps.triage.vocabulary import read_builtin_vocabulary
@@ -26,6 +26,7 @@ __all__ = [
     "package_values",
     "policy_of",
     "rules_path",
+    "team_rules",
     "tolerant_values",
     "worker_limits",
 ]
@@ -97,5 +98,16 @@ def policy_of(loaded: Loaded) -> Policy:
 def rules_path(loaded: Loaded) -> Path | None:
     """Where the rule file is: relative names count from the configuration file."""
     name = loaded.settings.triage.rules_file
+    return _beside_configuration(loaded, name) if name else None
+
+
+def team_rules(loaded: Loaded) -> dict[str, tuple[Path, RuleSet]]:
+    """The rules of each team that has its own, and where they are. Raises InvalidRules."""
+    teams = {name: team.rules_file for name, team in loaded.settings.teams.items() if team.rules_file}
+    paths = {name: _beside_configuration(loaded, file) for name, file in teams.items()}
+    return {name: (path, read_rules(path)) for name, path in paths.items()}
+
+
+def _beside_configuration(loaded: Loaded, name: str) -> Path:
     base = loaded.files[0].absolute().parent if loaded.files else Path.cwd()
-    return base / name if name else None
+    return base / name

@@ -17,6 +17,7 @@ from holdfast.apps.triage.app import TriageApp
 from holdfast.apps.triage.archive import Archive
 from holdfast.apps.triage.rules_watch import RulesWatch
 from holdfast.apps.triage.scoring import Policy
+from holdfast.apps.triage.ticket import Ticket
 from holdfast.digest import digest_value
 from holdfast.errors import HoldfastError
 from holdfast.finding import Finding, Severity
@@ -30,6 +31,7 @@ from holdfast.node.loop import Loop
 from holdfast.node.parts import build_parts
 from holdfast.node.senses import Senses
 from holdfast.node.state import open_state
+from holdfast.node.stock import Stock
 from holdfast.node.transitions import Transitions
 from holdfast.node.views import Reloaded
 from holdfast.node.way_out import build_outbound
@@ -43,6 +45,7 @@ from holdfast.trust.verify import admit_local
 
 if TYPE_CHECKING:
     # Only the type: see active.py.
+    from holdfast.node.loadouts import Workshop
     from holdfast.runtime.pool import WorkerPool
 
 __all__ = ["Node"]
@@ -93,7 +96,7 @@ class Node:
         self.active = self._activated(builtin_loadout(Reason.STARTING))
         self.triage = TriageApp(self.answerer, self.state.journal, clock=self.state.clock, rng=random.SystemRandom())
         self.archive = Archive(self.state.journal, self.state.clock)
-        self.senses = Senses(self)
+        self.senses, self.stock = Senses(self), Stock(self)
         self.outbound = build_outbound(self)
         self.parts = build_parts(self)
         self._guard = Guard("supervise", seen=(self.measures, log))
@@ -134,9 +137,27 @@ class Node:
     def refresh(self, *, wait_ready_s: float = 0.0) -> Active:
         """Serve what the store says is active; the new workers may warm up for `wait_ready_s` before the swap."""
         with self._refreshing:
-            self._put_in_service(self._loadout(), wait_ready_s=wait_ready_s)
-            self._load_fault = ""
+            try:
+                self._put_in_service(self._loadout(), wait_ready_s=wait_ready_s)
+                self._load_fault = ""
+            finally:
+                self.parts.teams.refresh()
+                self.stock.keep(self.parts.teams.loadouts())
             return self.active
+
+    def refresh_soon(self) -> None:
+        """Refresh on a thread of its own; what cannot be served is a finding."""
+        threading.Thread(target=self._load, name="refresh", daemon=True).start()
+
+    def employ(self, pool: WorkerPool) -> None:
+        """Step the workers of a loadout in stock, and close them when the node stops."""
+        with self._swap:
+            self._pools.append(pool)
+
+    def retire(self, pool: WorkerPool) -> None:
+        """Close its workers once the requests that hold it have ended."""
+        with self._swap:
+            self._retired.append((time.monotonic(), pool))
 
     def _put_in_service(self, loadout: Loadout, *, wait_ready_s: float = 0.0) -> None:
         if loadout.pool is not None:
@@ -155,7 +176,6 @@ class Node:
                 # Requests that hold the old snapshot end first; the supervise loop closes it after them.
                 self._retired.append((time.monotonic(), before.pool))
         serving = self.active.serving
-        self.measures.replace("package_info", {(serving.package, serving.version, serving.digest): 1.0})
         self.log.info("serving", package=serving.package, version=serving.version, digest=serving.digest)
 
     def refresh_serving(self) -> Active:
@@ -172,6 +192,7 @@ class Node:
         Raises InvalidRules, InvalidRubric, InvalidOverride; then nothing changed.
         """
         policy = policy_of(loaded)
+        self.parts.teams.prepare(loaded)
         if (manifest := self.active.loadout.manifest) is not None:
             package_values(loaded.settings, manifest)
         generation = self.state.facts.settings_generation(digest_value(loaded.settings))
@@ -191,6 +212,7 @@ class Node:
         with self._swap:
             self._policy = replace(self._policy, rules=watch.rules)
             self.active = self._activated(self.active.loadout)
+        self.parts.teams.rebuild()
         self.measures.add("rules_reloads_total", "accepted")
         self.log.info("rules-in-force", digest=watch.rules.digest, rules=len(watch.rules.rules))
 
@@ -218,9 +240,13 @@ class Node:
             # The old settings stay in force; the count and the log say so.
             self.log.failure("reload-refused", detail=str(error))
 
-    def full_is_free(self) -> bool:
-        """Say whether the full tier would take one more request now."""
-        full = self.active.engines.engines.get(Tier.FULL)
+    def active_for(self, ticket: Ticket, team: str = "") -> Active:
+        """The snapshot that answers `ticket`: that of `team`, else of the team the ticket names, else the default."""
+        return self.parts.teams.active_for(ticket, team)
+
+    def full_is_free(self, active: Active | None = None) -> bool:
+        """Say whether the full tier, of the default where none is named, would take one more request now."""
+        full = (active or self.active).engines.engines.get(Tier.FULL)
         if full is None or self.answerer.pressure is not None:
             return False
         condition = full.condition(1)
@@ -242,7 +268,8 @@ class Node:
             for name, slots in sorted(self.state.store.state().packages.items())
             if slots.active or slots.fallen_from
         ]
-        return configured or next(iter(active), "")
+        teams = {team.package for team in self.loaded.settings.teams.values()}
+        return configured or next((name for name in active if name not in teams), next(iter(active), ""))
 
     def _activated(self, loadout: Loadout) -> Active:
         return activated(loadout, self._policy, self.loaded.settings, generation=self.generation)
@@ -253,14 +280,18 @@ class Node:
         if not name:
             return builtin_loadout(Reason.NO_PACKAGE)
         from holdfast.node.healthy import healthy_loadout  # noqa: PLC0415  # numpy: 0.1 s of a cold start
-        from holdfast.node.loadouts import Workshop  # noqa: PLC0415  # the same
 
-        workshop = Workshop(self.loaded.settings, self.state.clock, self.measures, self._workers)
         try:
-            return healthy_loadout(self.state.store, name, admit=self.admit, workshop=workshop)
+            return healthy_loadout(self.state.store, name, admit=self.admit, workshop=self.workshop())
         except NoGoodPackage as error:
             self.log.failure("no-good-package", package=name, detail=str(error))
             return builtin_loadout(Reason.UNVERIFIED)
+
+    def workshop(self) -> Workshop:
+        """What engines are built with."""
+        from holdfast.node.loadouts import Workshop  # noqa: PLC0415  # numpy: 0.1 s of a cold start
+
+        return Workshop(self.loaded.settings, self.state.clock, self.measures, self._workers)
 
     def findings(self) -> tuple[Finding, ...]:
         """What the node itself wants a person to know."""
@@ -303,8 +334,8 @@ class Node:
             with self._guard.part("workers"):
                 self._step_pool(pool, now_s)
         with self._guard.part("tiers"):
-            active = self.active
-            self.answerer.step([(active.serving, active.engines)])
+            actives = {active.serving.package: active for active in reversed(self.parts.teams.actives())}
+            self.answerer.step([(active.serving, active.engines) for active in actives.values()])
         with self._guard.part("transitions"):
             for transition in self.answerer.drain_transitions():
                 self._transitions.add(transition)

@@ -6,6 +6,8 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Protocol
 
 from holdfast.finding import Finding
+from holdfast.node.lanes import JobLanes
+from holdfast.node.teams import Teams
 from holdfast.node.way_out import WayOut
 
 if TYPE_CHECKING:
@@ -35,6 +37,9 @@ class Parts:
     """All of them, by name; each field is a Part, built and started in this order."""
 
     way_out: WayOut
+    teams: Teams
+    lanes: JobLanes
+    """The last to start: by then every kind of job has its owner, who offers to do it in `start`."""
 
     def all(self) -> tuple[Part, ...]:
         """Each, in order."""
@@ -43,4 +48,8 @@ class Parts:
 
 def build_parts(node: Node) -> Parts:
     """Build each part on `node`, whose state, answerer and triage app are there already."""
-    return Parts(way_out=WayOut(node))
+    return Parts(
+        way_out=WayOut(node),
+        teams=Teams(node),
+        lanes=JobLanes(node),
+    )

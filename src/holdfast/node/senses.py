@@ -34,7 +34,9 @@ class Senses:
         self._parts: tuple[tuple[str, Callable[[], object]], ...] = (
             ("facts", node.state.facts.step),
             ("journal", node.state.journal.step),
+            ("tokens", node.state.tokens.step),
             ("rules", node.take_new_rules),
+            ("teams", lambda: node.parts.teams.step()),  # noqa: PLW0108  # the parts are built after the senses
             ("package-events", self._record_package_events),
             ("pressure", self._sense),
             ("measures", self._measure),
@@ -63,6 +65,7 @@ class Senses:
             *(finding for part in node.parts.all() for finding in part.findings()),
             *node.state.journal.findings(),
             *node.state.store.findings(),
+            *node.state.tokens.findings(),
             *node.answerer.findings(),
         ]
         if fault := node.active.override_fault:

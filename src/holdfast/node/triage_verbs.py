@@ -38,13 +38,16 @@ def _score(node: Node, asked: ScoreRequest) -> Decision:
     now_s = node.state.clock.monotonic_s()
     wait_s = (asked.ticket.deadline_ms or _DEFAULT_MS) / 1000.0
     call = Call(deadline_s=now_s + wait_s, started_s=now_s, request_id=f"cli-{secrets.token_hex(8)}")
-    return node.triage.score(asked.ticket, node.active, call).decision
+    return node.triage.score(asked.ticket, node.active_for(asked.ticket), call).decision
 
 
 def _replay(node: Node, asked: ReplayRequest) -> Replay:
-    manifest = node.active.loadout.manifest
+    record = node.archive.record(asked.decision_id)
+    actives = node.parts.teams.actives()
+    active = next((one for one in actives if one.serving.digest == record.decision.served_by.digest), node.active)
+    manifest = active.loadout.manifest
     tolerance = manifest.trial.tolerance if manifest is not None else 0.0
-    return node.triage.replayer.replay(asked.decision_id, node.active, tolerance=tolerance)
+    return node.triage.replayer.replay(asked.decision_id, active, tolerance=tolerance)
 
 
 TRIAGE_VERBS: Mapping[str, Verb] = {

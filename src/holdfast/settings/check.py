@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Iterator
 
 from holdfast.apps.triage.rubric import InvalidRubric
-from holdfast.settings.rubric import rubric_of
+from holdfast.settings.rubric import rubric_of, weighted
 from holdfast.settings.tree import Settings
 
 __all__ = ["contradictions", "is_loopback"]
@@ -14,7 +14,7 @@ __all__ = ["contradictions", "is_loopback"]
 
 def contradictions(settings: Settings) -> list[tuple[str, str]]:
     """Return (key, sentence) for every value that cannot stand beside another, or outside this machine."""
-    return [*_of_server(settings), *_of_triage(settings), *_of_tiers(settings)]
+    return [*_of_server(settings), *_of_triage(settings), *_of_teams(settings), *_of_tiers(settings)]
 
 
 def is_loopback(host: str) -> bool:
@@ -41,6 +41,18 @@ def _of_triage(settings: Settings) -> Iterator[tuple[str, str]]:
         rubric_of(settings.triage)
     except InvalidRubric as error:
         yield error.field, str(error).removeprefix(f"{error.field}: ")
+
+
+def _of_teams(settings: Settings) -> Iterator[tuple[str, str]]:
+    for name, team in settings.teams.items():
+        try:
+            weighted(rubric_of(settings.triage), team)
+        except InvalidRubric as error:
+            yield f"teams.{name}.weights", str(error).replace("triage.weights", f"teams.{name}.weights")
+    for name, connection in settings.connections.items():
+        if connection.team and connection.team not in settings.teams:
+            known = ", ".join(sorted(settings.teams)) or "none"
+            yield f"connections.{name}.team", f"expected a name under [teams] ({known}), found {connection.team!r}"
 
 
 def _of_tiers(settings: Settings) -> Iterator[tuple[str, str]]:

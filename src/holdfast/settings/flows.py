@@ -79,6 +79,10 @@ class Team(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         str, Meta(description="Installed package that scores their tickets; empty: `triage.package`.")
     ] = ""
     rules_file: Annotated[str, Meta(description="Their rules; empty: those of `triage`.")] = ""
+    weights: Annotated[
+        dict[Literal["model", "deadline", "requester", "keywords"], Annotated[float, Meta(ge=0, le=1)]],
+        Meta(description="Weights of the factors where theirs differ from `triage.weights`; together they sum to 1."),
+    ] = msgspec.field(default_factory=dict)
     labels: Annotated[
         tuple[str, ...],
         Meta(

@@ -116,8 +116,8 @@ def changed_keys(before: Loaded, after: Loaded) -> tuple[str, ...]:
 
 
 def needs_restart(key: str) -> bool:
-    """Say whether a change of `key` waits for the next start: all but scoring, tiers and trust do."""
-    return not key.startswith(("triage.", "tiers.highest", "trust."))
+    """Say whether a change of `key` waits for the next start: all but scoring, queues, tiers and trust do."""
+    return not key.startswith(("triage.", "teams.", "queues.", "tiers.highest", "trust."))
 
 
 def _open_keys(settings: Settings) -> list[str]:

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from holdfast.apps.triage.rubric import Bands, Rubric, Weights
+from holdfast.settings.flows import Team
 from holdfast.settings.tree import Triage
 
-__all__ = ["rubric_of"]
+__all__ = ["rubric_of", "weighted"]
+
+
+def weighted(rubric: Rubric, team: Team) -> Rubric:
+    """Return `rubric` with the team's weights in the place of its own. Raises InvalidRubric."""
+    changed = msgspec.structs.asdict(rubric.weights) | dict(team.weights)
+    return msgspec.structs.replace(rubric, weights=Weights(**changed))
 
 
 def rubric_of(triage: Triage) -> Rubric:

@@ -60,6 +60,8 @@ class View:
     engines: EngineSet
     lens: Lens
     policy: Policy
+    team: str = ""
+    arm: str = ""
 
 
 @dataclass

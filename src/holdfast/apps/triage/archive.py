@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Literal
@@ -20,6 +20,7 @@ from holdfast.apps.triage.records import (
     unpack_override,
 )
 from holdfast.clock import Clock
+from holdfast.database import Transaction
 from holdfast.errors import InvalidInput, Unavailable
 from holdfast.ledger.journal import Journal
 from holdfast.ledger.query import Entry, Query
@@ -33,6 +34,7 @@ __all__ = [
     "DecisionPage",
     "DecisionQuery",
     "DecisionUnreadable",
+    "Heard",
     "InvalidCorrection",
     "InvalidCursor",
     "ListedDecision",
@@ -68,6 +70,19 @@ class Correction(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     reason: Annotated[str, msgspec.Meta(max_length=_MOST_REASON)] = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """Where a correction was heard of, and what becomes durable with it."""
+
+    by: str
+    """The person, as the one who told names them."""
+    at: str = ""
+    """When they judged, RFC 3339; empty: now, as the node believes it."""
+    idempotency_key: str | None = None
+    body_sha256: bytes | None = None
+    extra: Callable[[Transaction], None] | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class DecisionQuery:
     """Which decisions, newest first. Priority and tier are the node's own, as its ledger's headers say them."""
@@ -77,6 +92,8 @@ class DecisionQuery:
     priority: Priority | None = None
     tier: Tier | None = None
     task_id: str | None = None
+    team: str | None = None
+    """Empty: of no team. None: whosoever they are."""
     limit: int = 50
     cursor: str = ""
 
@@ -131,6 +148,7 @@ class Archive:
                 tier=query.tier,
                 band=query.priority.value if query.priority is not None else None,
                 subject=query.task_id,
+                team=query.team,
                 limit=min(max(1, query.limit), MAX_PAGE),
                 before=_sequence(query.cursor),
             )
@@ -145,6 +163,10 @@ class Archive:
 
         Raises NoSuchDecision, DecisionUnreadable, InvalidCorrection, and what `Journal.append` raises.
         """
+        return self.hear(decision_id, correction, Heard(by=by))
+
+    def hear(self, decision_id: str, correction: Correction, heard: Heard) -> Decision:
+        """Do what `correct` does, for a correction that was made elsewhere."""
         if correction.priority is None and correction.route is None:
             raise InvalidCorrection("expected a priority, a route or both, found neither", field="/priority")
         said = self.record(decision_id).decision
@@ -152,14 +174,24 @@ class Archive:
             priority=correction.priority,
             route=correction.route,
             reason=correction.reason,
-            by=by,
-            at=instant_text(self._clock.wall_at()),
+            by=heard.by,
+            at=heard.at or instant_text(self._clock.wall_at()),
             node_priority=said.priority,
             node_route=said.route,
         )
         record = OverrideRecord(decision_id=decision_id, task_id=said.task_id, override=override)
+        draft = Draft(
+            kind=OVERRIDE,
+            payload=pack(record),
+            reference=_reference(decision_id),
+            subject=said.task_id,
+            team=said.team,
+        )
         self._journal.append(
-            Draft(kind=OVERRIDE, payload=pack(record), reference=_reference(decision_id), subject=said.task_id)
+            draft,
+            idempotency_key=heard.idempotency_key,
+            body_sha256=heard.body_sha256,
+            extra=heard.extra,
         )
         return _with(said, override)
 

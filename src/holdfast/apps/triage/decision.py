@@ -110,6 +110,10 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     request_id: str
     rules_digest: Digest
     settings_generation: int
+    team: str = ""
+    """Whose package and rules decided; empty for a ticket of no team."""
+    arm: str = ""
+    """Of which experiment, and which arm of it; empty outside of any."""
     override: Override | None = None
     """Set once a person has corrected the decision; `priority` and `route` are then theirs."""
 

@@ -40,6 +40,14 @@ class Snapshot(Protocol):
     def policy(self) -> Policy:
         """The operator's part of a score."""
 
+    @property
+    def team(self) -> str:
+        """Whose tickets it answers."""
+
+    @property
+    def arm(self) -> str:
+        """Of which experiment, and which arm."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sitting:
@@ -93,6 +101,8 @@ def draft_decision(prepared: Prepared, sitting: Sitting, index: int) -> Drafted:
         request_id=sitting.request_id,
         rules_digest=serving.rules_digest,
         settings_generation=serving.settings_generation,
+        team=snapshot.team,
+        arm=snapshot.arm,
     )
     whole, kept = ticket_bytes(ticket)
     request_sha256 = hashlib.sha256(whole).digest()
@@ -114,5 +124,6 @@ def draft_decision(prepared: Prepared, sitting: Sitting, index: int) -> Drafted:
         package=serving.digest,
         score=assessment.score,
         band=assessment.priority.value,
+        team=snapshot.team,
     )
     return Drafted(decision, output, draft, request_sha256)

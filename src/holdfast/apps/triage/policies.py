@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
 from dataclasses import dataclass
 
 from holdfast.apps.triage.keywords import KeywordMatcher
@@ -19,6 +20,7 @@ from holdfast.record import Draft
 
 __all__ = ["PolicyGone", "PolicyShelf"]
 
+_MOST_IN_FORCE = 256  # beyond it the oldest goes, and is put on record again when it is met again
 _KEPT_AGAIN_S = 6 * 3600.0  # a day's key takes its policy entries with it: the one in force must be younger than that
 
 
@@ -45,16 +47,17 @@ class _InForce:
 
 
 class PolicyShelf:
-    """Puts the policy in force on record, and finds old ones. `_lock` guards `_current`, replaced whole."""
+    """Puts policies in force on record, and finds old ones. `_lock` guards `_current`; entries are replaced whole."""
 
     def __init__(self, journal: Journal, clock: Clock) -> None:
         self._journal, self._clock = journal, clock
         self._lock = threading.Lock()
-        self._current: _InForce | None = None
+        self._current: OrderedDict[tuple[int, int], _InForce] = OrderedDict()
+        """By identity of policy and lens, which the entry keeps alive: one for each team and arm."""
 
     def in_force(self, policy: Policy, lens: Lens) -> Digest:
         """Return the digest of the policy, having it on record. Raises what `Journal.append` raises."""
-        current, now_s = self._current, self._clock.monotonic_s()
+        current, now_s = self._current.get((id(policy), id(lens))), self._clock.monotonic_s()
         if current is not None and current.is_of(policy, lens) and current.is_kept(now_s):
             return current.digest
         with self._lock:
@@ -75,7 +78,8 @@ class PolicyShelf:
         return Policy(record.rubric, matcher, parse_rules(record.rules)), read_lens(record.heads)
 
     def _keep(self, policy: Policy, lens: Lens, now_s: float) -> Digest:
-        current = self._current
+        key = (id(policy), id(lens))
+        current = self._current.get(key)
         if current is None or not current.is_of(policy, lens):
             record = PolicyRecord(
                 rubric=policy.rubric,
@@ -83,12 +87,16 @@ class PolicyShelf:
                 heads=tuple(_stored(head, lens) for head in (lens.priority, lens.route) if head is not None),
                 vocabulary=policy.matcher.digest,
             )
-            current = _InForce(policy, lens, digest_value(record), record, None)
+            digest = digest_value(record)
+            kept_s = max((one.kept_s or 0.0 for one in self._current.values() if one.digest == digest), default=0.0)
+            current = _InForce(policy, lens, digest, record, kept_s or None)
         if not current.is_kept(now_s) and self._journal.mode is Mode.OK:  # else its payload would not be kept
             draft = Draft(kind=POLICY, payload=pack(current.record), reference=_reference(current.digest))
             if self._journal.append(draft).recorded:
                 current = _InForce(policy, lens, current.digest, current.record, now_s)
-        self._current = current
+        self._current[key] = current
+        if len(self._current) > _MOST_IN_FORCE:
+            self._current.popitem(last=False)
         return current.digest
 
 
