@@ -74,6 +74,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     """Until it may run; 0 when it may."""
     reason: str = ""
     """Why the last run failed."""
+    log: str = ""
+    """The last lines that run wrote."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,8 @@ class Again:
     """Not before: what the other side asked for (Retry-After); None: the queue's own backoff."""
     counts: bool = True
     """False for what says nothing about the job, a link that is down: it is tried for as long as it takes."""
+    log: str = ""
+    """The last lines the run wrote, for people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +113,7 @@ class Dead:
     """It will never work: a dead letter, with the reason and what was logged."""
 
     reason: str
+    log: str = ""
 
 
 Outcome = Done | Again | Dead

@@ -1,1 +1,16 @@
-"""Jobs: work that must be done once and may wait, kept through any crash."""
+"""Durable work: queues of jobs that outlive the node, leased with a fencing token and tried until done or dead."""
+
+from holdfast.jobs.limits import QueueLimits, backoff_s
+from holdfast.jobs.listing import JobsQuery
+from holdfast.jobs.queue import Jobs, LeaseLost, Moments, NodeAge, QueueFull
+
+__all__ = [
+    "Jobs",
+    "JobsQuery",
+    "LeaseLost",
+    "Moments",
+    "NodeAge",
+    "QueueFull",
+    "QueueLimits",
+    "backoff_s",
+]

@@ -1,8 +1,9 @@
-"""What survives a power cut, opened in order: lock, database, vault, facts, journal, store."""
+"""What survives a power cut, opened in order: lock, database, vault, facts, journal, store, jobs."""
 
 from __future__ import annotations
 
 import os
+import random
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,10 +11,12 @@ from pathlib import Path
 from holdfast.clock import Clock, SystemClock
 from holdfast.database import Database
 from holdfast.facts import Facts
+from holdfast.jobs import Jobs, Moments
 from holdfast.ledger.journal import Journal, LedgerLimits
 from holdfast.ledger.reserve import ReserveLimits
 from holdfast.measure import Measures
 from holdfast.node.lock import DirectoryLock
+from holdfast.node.queues import queue_limits
 from holdfast.settings.tree import Settings
 from holdfast.store.shelf import Store, StoreLimits
 from holdfast.vault import Vault
@@ -38,6 +41,7 @@ class State:
     facts: Facts
     journal: Journal
     store: Store
+    jobs: Jobs
 
     def close(self) -> None:
         """Make the last of it durable and give the directory up."""
@@ -59,10 +63,12 @@ def open_state(settings: Settings, directory: Path, *, measures: Measures, lock:
         facts = Facts(database, vault, clock=clock)
         journal = Journal(database, vault, facts=facts, clock=clock, limits=_ledger_limits(settings, directory))
         store = Store(directory / "packages", limits=_store_limits(settings), clock=clock)
+        moments = Moments(age=facts, clock=clock)
+        jobs = Jobs(database, vault, moments=moments, limits=queue_limits(settings), rng=random.SystemRandom())
     except BaseException:
         lock.release()
         raise
-    return State(directory, clock, measures, lock, database, vault, facts, journal, store)
+    return State(directory, clock, measures, lock, database, vault, facts, journal, store, jobs)
 
 
 def _key_file(settings: Settings, directory: Path) -> Path:
