@@ -1,0 +1,90 @@
+"""A watch over one package: its latest tickets in a window, an alarm that rises and clears."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+
+import msgspec
+
+from holdfast.report.drift import Histogram, Observation, Reference, Shift, compare
+
+__all__ = ["WINDOW", "DriftReport", "Watch"]
+
+WINDOW = 2_000
+"""The latest tickets that are looked at: enough to see a group of one in twenty double, and no shift is older."""
+_RAISE = 5e-4  # chance, all features counted: 30,000 unchanged tickets raise it once in about twenty such months
+_CLEAR = 1e-2  # what no longer stands out; between the two nothing changes, so that an alarm does not flutter
+_EVERY = 50  # new tickets between two looks: one look more often would find the same window again
+_STREAK = 2  # looks in a row that must agree
+_BASELINE = 1_000  # scores that become the baseline of later ones
+
+
+class DriftReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a watch sees now."""
+
+    package: str
+    version: str
+    watched: bool
+    """False when the package brings no reference."""
+    samples: int
+    """Tickets in the window; below 340 nothing is said."""
+    drifting: bool
+    raised_at: str | None = None
+    found_after: int | None = None
+    """Tickets seen by this watch when the alarm rose."""
+    features: tuple[Shift, ...] = ()
+    """The most unusual first."""
+
+
+class Watch:
+    """Belongs to one thread."""
+
+    def __init__(self, reference: Reference, *, baseline: Histogram | None = None) -> None:
+        self._reference, self.baseline = reference, baseline
+        self._seen: dict[str, deque[Observation]] = {name: deque(maxlen=WINDOW) for name in reference.heads}
+        self._scores: deque[float] = deque(maxlen=WINDOW)
+        self._streak = self._fresh = 0
+        self.total = 0
+        self.found_after: int | None = None
+        self.shifts: tuple[Shift, ...] = ()
+
+    @property
+    def drifting(self) -> bool:
+        """Whether the alarm is up."""
+        return self.found_after is not None
+
+    @property
+    def samples(self) -> int:
+        """Tickets in the window."""
+        return min(self.total, WINDOW)
+
+    def add(self, said: Mapping[str, Observation], score: float) -> None:
+        """Take in one ticket: what each head said of it, and the score it got."""
+        for name, observation in said.items():
+            self._seen[name].append(observation)
+        self._scores.append(score)
+        self._fresh += 1
+        self.total += 1
+        if self._fresh >= _EVERY:
+            self._look()
+
+    def forget_scores(self) -> None:
+        """Begin a new baseline: what scores are made of was changed by hand."""
+        self._scores.clear()
+        self.baseline = None
+
+    def _look(self) -> None:
+        self._fresh = 0
+        if self.baseline is None and len(self._scores) >= _BASELINE:
+            self.baseline = Histogram.tenths(list(self._scores)[:_BASELINE])
+            self._scores.clear()
+        scores = (self.baseline, tuple(self._scores)) if self.baseline is not None else None
+        shifts = compare(self._reference, self._seen, scores)
+        self.shifts = tuple(sorted(shifts, key=lambda shift: (shift.chance, -shift.psi)))
+        least = self.shifts[0].chance if self.shifts else 1.0
+        self._streak = self._streak + 1 if least < _RAISE else 0
+        if self._streak >= _STREAK and not self.drifting:
+            self.found_after = self.total
+        elif least > _CLEAR:
+            self.found_after = None
