@@ -31,6 +31,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "package": ("holdfast.cli.package:package", "Look into packages, and change which of them is served."),
     "triage": ("holdfast.cli.triage_group:triage", "Train, score, replay."),
     "ledger": ("holdfast.cli.ledger:ledger", "Show, verify, export and erase what was recorded."),
+    "token": ("holdfast.cli.token:token", "Make, list and revoke what callers over the network need."),
     "config": ("holdfast.cli.config:config", "Check, show and reload the configuration."),
 }
 

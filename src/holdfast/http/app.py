@@ -13,7 +13,8 @@ from typing import Any
 
 from holdfast.access import Caller
 from holdfast.errors import HoldfastError
-from holdfast.http.gate import Gate, check_length, check_media_type, check_single_host
+from holdfast.http.doorman import Doorman
+from holdfast.http.gate import Gate, check_direct, check_length, check_media_type, check_single_host
 from holdfast.http.limiter import Limiter
 from holdfast.http.messages import Endpoint, Reply, Request
 from holdfast.http.nesting import deeper_than, json_part
@@ -52,12 +53,13 @@ class App:
         self,
         table: RouteTable,
         *,
-        gate: Gate,
+        gate: tuple[Gate, Doorman],
         limits: AppLimits,
         limiters: Mapping[str, Limiter],
         seen: tuple[Measures, Log],
     ) -> None:
-        self._table, self._gate, self._limits, self._limiters = table, gate, limits, limiters
+        self._table, self._limits, self._limiters = table, limits, limiters
+        self._gate, self._doorman = gate
         self._measures, self._log = seen
         self._boot = os.urandom(5).hex()
         self._counter = itertools.count(1)
@@ -98,9 +100,15 @@ class App:
             check_single_host(scope["headers"])
         caller: Caller = scope["state"]["caller"]
         on_socket: bool = scope["state"]["owner"]
+        asks = not on_socket and self._doorman.asks
         if not on_socket:
             self._gate.check(method, headers)
+            if not asks:
+                check_direct(headers)
         endpoint, arguments = self._table.find(method, path)
+        if asks:
+            address = scope["client"][0] if scope.get("client") else ""
+            caller = self._doorman.admit(endpoint, headers, address=address, caller=caller)
         if endpoint.socket_only and not on_socket:
             raise NoSuchPath(f"{path[:200]}: served on the owner socket only, use the holdfast command on this machine")
         request = Request(method, path, arguments, scope["query_string"], headers, b"", request_id, arrived_s, caller)

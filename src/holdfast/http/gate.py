@@ -17,7 +17,7 @@ from holdfast.http.problems import (
     WrongMediaType,
 )
 
-__all__ = ["Gate", "check_length", "check_media_type", "check_single_host"]
+__all__ = ["Gate", "check_direct", "check_length", "check_media_type", "check_single_host"]
 
 _FORWARDING = frozenset(
     {
@@ -46,16 +46,10 @@ class Gate:
     seen: set[bytes]
 
     def check(self, method: str, headers: Mapping[bytes, bytes]) -> None:
-        """Return if the request may come in. Raises UnknownHost, Forwarded or CrossSite."""
+        """Return if the request may come in. Raises UnknownHost or CrossSite."""
         host = headers.get(b"host", b"")
         if host not in self.seen:
             self._check_host(host)
-        for name in headers:
-            if b"forwarded" in name or name in _FORWARDING or name.startswith(_FORWARDING_PREFIXES):
-                raise Forwarded(
-                    f"header {name.decode('latin-1')}: expected none while the node has no users, found one; "
-                    "a proxy would let anybody in"
-                )
         if method not in _SAFE_METHODS:
             self._check_site(headers, host)
 
@@ -78,6 +72,16 @@ class Gate:
             raise CrossSite(f"header Sec-Fetch-Site: expected same-origin or none, found {site[:40].decode('latin-1')}")
         if origin is not None and origin not in (b"http://" + host, b"https://" + host):
             raise CrossSite(f"header Origin: expected this node's own pages, found {origin[:80].decode('latin-1')}")
+
+
+def check_direct(headers: Iterable[bytes]) -> None:
+    """Raises Forwarded for a request that came through a proxy: while there are no tokens it would let anybody in."""
+    for name in headers:
+        if b"forwarded" in name or name in _FORWARDING or name.startswith(_FORWARDING_PREFIXES):
+            raise Forwarded(
+                f"header {name.decode('latin-1')}: expected none while the node has no tokens, found one; "
+                "a proxy would let anybody in"
+            )
 
 
 def check_single_host(headers: Iterable[tuple[bytes, bytes]]) -> None:

@@ -17,7 +17,7 @@ from holdfast.http.bodies import encode, whole_number
 from holdfast.http.deadlines import DEADLINE_HEADER, deadline_of
 from holdfast.http.messages import Endpoint, Parameter, Reply, Request
 from holdfast.http.open_inference import OutputTensor, decode_infer, encode_infer, model_metadata
-from holdfast.http.problems import MalformedBody, retry_after, status_of
+from holdfast.http.problems import MalformedBody, next_try, status_of
 from holdfast.node.active import BUILTIN, Active
 from holdfast.node.node import Node
 from holdfast.node.showing import health
@@ -177,7 +177,7 @@ def failure(error: BaseException, request_id: str) -> Reply:
     status = status_of(error)
     known = status != 500  # the one status whose text may not be told
     told = str(error) if known else "the node failed on this request; its log names the request id"
-    return Reply(encode({"error": told}), status, headers=retry_after(error))
+    return Reply(encode({"error": told}), status, headers=next_try(error))
 
 
 def _reply(identity: str, scored: Sequence[Scored], active: Active, *, outputs: dict[str, bool]) -> Reply:

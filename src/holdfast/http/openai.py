@@ -13,7 +13,7 @@ from holdfast.http.bodies import decode, encode
 from holdfast.http.deadlines import DEADLINE_HEADER, deadline_of
 from holdfast.http.messages import Endpoint, Reply, Request
 from holdfast.http.openai_shapes import EmbeddingQuestion, embeddings, error_object, model_list, model_object, questions
-from holdfast.http.problems import retry_after, status_of
+from holdfast.http.problems import next_try, status_of
 from holdfast.manifest import Variant
 from holdfast.node.node import Node
 from holdfast.runtime.engine import TierUnavailable
@@ -120,7 +120,7 @@ def failure(error: BaseException, request_id: str) -> Reply:
     kind = "server_error" if status >= HTTPStatus.INTERNAL_SERVER_ERROR else "invalid_request_error"
     told = str(error) if status != HTTPStatus.INTERNAL_SERVER_ERROR else "the node failed on this request"
     param = str(getattr(error, "field", "")).lstrip("/") or None
-    return Reply(encode(error_object(told, kind=kind, param=param)), status, headers=retry_after(error))
+    return Reply(encode(error_object(told, kind=kind, param=param)), status, headers=next_try(error))
 
 
 def _dimensions(variants: tuple[Variant, ...], name: str) -> int:

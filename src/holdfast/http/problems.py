@@ -8,6 +8,7 @@ from http import HTTPStatus
 
 import msgspec
 
+from holdfast.access import Unauthenticated
 from holdfast.errors import InvalidInput, Refused, Unavailable, kinds_of
 from holdfast.http.messages import Reply
 
@@ -23,8 +24,8 @@ __all__ = [
     "Problem",
     "UnknownHost",
     "WrongMediaType",
+    "next_try",
     "problem",
-    "retry_after",
     "status_of",
 ]
 
@@ -62,7 +63,7 @@ class CrossSite(Refused):
 
 
 class Forwarded(Refused):
-    """A proxy stands between a node without users and its caller."""
+    """A proxy stands between a node without tokens and its caller."""
 
 
 # By name: the error classes of every room are here, and importing them all would load every room at start.
@@ -118,8 +119,12 @@ def status_of(error: BaseException) -> int:
     return next((STATUSES[kind] for kind in kinds_of(error) if kind in STATUSES), 500)
 
 
-def retry_after(error: BaseException) -> list[tuple[bytes, bytes]]:
-    """Return the Retry-After header of an error that says when, in whole seconds."""
+def next_try(error: BaseException) -> list[tuple[bytes, bytes]]:
+    """Return the header that says when to try again, in whole seconds, or with what."""
+    if isinstance(error, Unauthenticated):
+        # Basic for browsers, which cannot send anything else from their address bar.
+        challenges = (b'Bearer realm="holdfast"', b'Basic realm="holdfast", charset="UTF-8"')
+        return [(b"www-authenticate", challenge) for challenge in challenges]
     if not isinstance(error, Unavailable):
         return []
     return [(b"retry-after", str(max(1, round(error.retry_after_s))).encode())]
@@ -139,4 +144,4 @@ def problem(error: BaseException, request_id: str) -> Reply:
         pointer=getattr(error, "field", ""),
         kinds=kinds_of(error),
     )
-    return Reply(_ENCODER.encode(body), status, b"application/problem+json", retry_after(error))
+    return Reply(_ENCODER.encode(body), status, b"application/problem+json", next_try(error))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from holdfast import __version__
 from holdfast.http.app import App, AppLimits
+from holdfast.http.doorman import Doorman
 from holdfast.http.gate import Gate
 from holdfast.http.limiter import Limiter, Together
 from holdfast.http.server import Hooks, ServerLimits, bind_owner_socket, bind_tcp, serve
@@ -19,6 +20,7 @@ from holdfast.node.lock import DirectoryLock
 from holdfast.node.log import Log
 from holdfast.node.node import Node
 from holdfast.node.notify import notify
+from holdfast.settings.check import is_loopback
 from holdfast.settings.loading import Loaded
 from holdfast.settings.tree import Settings
 
@@ -43,9 +45,10 @@ def run(loaded: Loaded, directory: Path, *, reread: Callable[[], Loaded]) -> Non
             host, port = tcp.getsockname()[:2]
             limiters = _limiters(settings, node)
             node.limiters = lambda: {name: (one.busy, one.slots) for name, one in limiters.items()}
+            doorman = Doorman(node.state.tokens, node.state.clock, exposed=not is_loopback(settings.server.host))
             app = App(
                 route_table(node),
-                gate=_gate(settings),
+                gate=(_gate(settings), doorman),
                 limits=AppLimits(body_bytes=settings.limits.body_kib * _KIB, depth=settings.limits.depth),
                 limiters=limiters,
                 seen=(node.measures, log),
@@ -82,7 +85,8 @@ def _ready(node: Node, host: str, port: int) -> None:
     node.log.info(
         "listening", pid=os.getpid(), version=__version__, host=host, port=port, directory=str(node.state.directory)
     )
-    node.log.warning("open-access", detail="no users are configured: anybody on this machine may call this node")
+    if not node.state.tokens.any:
+        node.log.warning("open-access", detail="there are no tokens: anybody on this machine may call this node")
     notify("READY=1", f"STATUS=answering on {host}:{port}")
 
 

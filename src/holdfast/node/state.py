@@ -19,6 +19,7 @@ from holdfast.node.lock import DirectoryLock
 from holdfast.node.queues import queue_limits
 from holdfast.settings.tree import Settings
 from holdfast.store.shelf import Store, StoreLimits
+from holdfast.tokens import Tokens
 from holdfast.vault import Vault
 
 __all__ = ["State", "open_state"]
@@ -42,11 +43,13 @@ class State:
     journal: Journal
     store: Store
     jobs: Jobs
+    tokens: Tokens
 
     def close(self) -> None:
         """Make the last of it durable and give the directory up."""
         try:
             self.facts.persist_age()
+            self.tokens.keep_uses()
             self.journal.close()
         finally:
             self.database.close()
@@ -64,11 +67,12 @@ def open_state(settings: Settings, directory: Path, *, measures: Measures, lock:
         journal = Journal(database, vault, facts=facts, clock=clock, limits=_ledger_limits(settings, directory))
         store = Store(directory / "packages", limits=_store_limits(settings), clock=clock)
         moments = Moments(age=facts, clock=clock)
+        tokens = Tokens(database, clock=clock)
         jobs = Jobs(database, vault, moments=moments, limits=queue_limits(settings), rng=random.SystemRandom())
     except BaseException:
         lock.release()
         raise
-    return State(directory, clock, measures, lock, database, vault, facts, journal, store, jobs)
+    return State(directory, clock, measures, lock, database, vault, facts, journal, store, jobs, tokens)
 
 
 def _key_file(settings: Settings, directory: Path) -> Path:

@@ -13,6 +13,7 @@ from holdfast.node import showing
 from holdfast.node.ledger_verbs import LEDGER_VERBS
 from holdfast.node.node import Node
 from holdfast.node.package_verbs import PACKAGE_VERBS
+from holdfast.node.tokens_verbs import TOKEN_VERBS
 from holdfast.node.triage_verbs import TRIAGE_VERBS
 from holdfast.node.verb import NoArguments, Verb
 
@@ -40,6 +41,7 @@ VERBS: Mapping[str, Verb] = {
     **PACKAGE_VERBS,
     **TRIAGE_VERBS,
     **LEDGER_VERBS,
+    **TOKEN_VERBS,
     "tiers.history": Verb(Latest, Role.VIEWER, lambda node, asked: showing.transitions(node, asked.limit)),
 }
 

@@ -1,34 +1,14 @@
-"""Budgets: how many requests a host gets in a minute, and how many bytes leave and come in a day."""
+"""The day's budget: how many bytes may leave and come in."""
 
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
 from typing import Protocol
 
-__all__ = ["DayBudget", "MinuteBudget", "Tally"]
+__all__ = ["DayBudget", "Tally"]
 
-_MINUTE_S = 60.0
 _KEEP_EVERY_BYTES = 1 << 20  # what a power cut may take from the count; more often only wears the flash
 _RETRY_BYTES_S = 3600.0
-
-
-@dataclass(slots=True)
-class MinuteBudget:
-    """A bucket that holds one minute's requests and fills steadily."""
-
-    left: float
-    filled_s: float
-
-    def take(self, now_s: float, per_minute: int) -> float:
-        """Take one request and return 0, or return how many seconds until there is one."""
-        rate = per_minute / _MINUTE_S
-        self.left = min(self.left + max(now_s - self.filled_s, 0.0) * rate, float(per_minute))
-        self.filled_s = now_s
-        if self.left >= 1.0:
-            self.left -= 1.0
-            return 0.0
-        return (1.0 - self.left) / rate
 
 
 class Tally(Protocol):

@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field
 
+from holdfast.bucket import Bucket
 from holdfast.clock import Clock
 from holdfast.exchange import Incoming, Outgoing
 from holdfast.finding import Finding
 from holdfast.measure import Measures
 from holdfast.outbound.address import Address, is_allowed, parse_address
-from holdfast.outbound.budget import DayBudget, MinuteBudget, Tally
+from holdfast.outbound.budget import DayBudget, Tally
 from holdfast.outbound.circuit import Circuit
 from holdfast.outbound.links import LinkLimits, Links
 from holdfast.outbound.passage import Exchange
@@ -37,7 +38,7 @@ class OutboundLimits:
 
 @dataclass(slots=True)
 class _Host:
-    budget: MinuteBudget
+    budget: Bucket
     circuit: Circuit = field(default_factory=Circuit)
     tls_fault: str = ""
 
@@ -121,9 +122,9 @@ class Outbound:
         with self._lock:
             host = self._hosts.get(name)
             if host is None:
-                host = self._hosts[name] = _Host(MinuteBudget(float(limits.requests_per_minute), now_s))
+                host = self._hosts[name] = _Host(Bucket(float(limits.requests_per_minute), now_s))
             rest_s = host.circuit.enter(now_s)
-            wait_s = 0.0 if rest_s else host.budget.take(now_s, limits.requests_per_minute)
+            wait_s = 0.0 if rest_s else host.budget.take(now_s, per_minute=limits.requests_per_minute)
         if rest_s:
             self._measures.add("outbound_requests_total", name, "resting")
             raise LinkDown(
