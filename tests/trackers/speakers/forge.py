@@ -7,7 +7,7 @@ from typing import Any
 from tests.trackers.board import ACCOUNT, Card, Change
 from tests.trackers.wire import seconds
 
-__all__ = ["REPOSITORY", "issue", "issue_event", "label", "user"]
+__all__ = ["REPOSITORY", "issue", "issue_event", "label", "repository", "user"]
 
 REPOSITORY = "acme/shop"
 
@@ -48,7 +48,8 @@ def issue(card: Card, api: str) -> dict[str, Any]:
     }
 
 
-def _repository() -> dict[str, Any]:
+def repository() -> dict[str, Any]:
+    """The one repository there is."""
     owner, name = REPOSITORY.split("/")
     return {"id": 7, "name": name, "full_name": REPOSITORY, "private": True, "owner": user(owner)}
 
@@ -58,7 +59,7 @@ def issue_event(change: Change, card: Card, action: str, api: str) -> dict[str, 
     event: dict[str, Any] = {
         "action": action,
         "issue": issue(card, api),
-        "repository": _repository(),
+        "repository": repository(),
         "sender": user(change.by),
     }
     if action == "edited":

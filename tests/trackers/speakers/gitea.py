@@ -57,6 +57,12 @@ class Gitea:
         return headers, body
 
 
+def _issue(card: Card, api: str) -> dict[str, Any]:
+    owner, name = forge.REPOSITORY.split("/")
+    meta = {"id": 7, "name": name, "owner": owner, "full_name": forge.REPOSITORY}
+    return {**forge.issue(card, api), "due_date": card.extra.get("due_date"), "repository": meta}
+
+
 def _event(change: Change, card: Card) -> dict[str, Any]:
     action = "edited"
     if change.created:
@@ -67,6 +73,7 @@ def _event(change: Change, card: Card) -> dict[str, Any]:
         action = "closed" if card.closed else "reopened"
     event = forge.issue_event(change, card, action, "http://gitea.example/api/v1")
     event["number"] = card.number
+    event["issue"] = _issue(card, "http://gitea.example/api/v1")
     for account in (event["sender"], event["issue"]["user"]):
         account["username"] = account["login"]
     return event
@@ -74,7 +81,7 @@ def _event(change: Change, card: Card) -> dict[str, Any]:
 
 def _read(request: Request, board: Board, parts: tuple[str, ...]) -> Reply:
     card = found(board, parts[0])
-    return Reply(404, _MISSING) if card is None else Reply(200, forge.issue(card, request.origin))
+    return Reply(404, _MISSING) if card is None else Reply(200, _issue(card, request.origin))
 
 
 def _update(request: Request, board: Board, parts: tuple[str, ...]) -> Reply:
@@ -90,7 +97,7 @@ def _update(request: Request, board: Board, parts: tuple[str, ...]) -> Reply:
     if "state" in given:
         edits["closed"] = given["state"] == "closed"
     board.edit(card.number, request.account, edits)
-    return Reply(201, forge.issue(card, request.origin))
+    return Reply(201, _issue(card, request.origin))
 
 
 def _labels(request: Request, board: Board, parts: tuple[str, ...]) -> Reply:
@@ -142,7 +149,7 @@ def _list(request: Request, board: Board, parts: tuple[str, ...]) -> Reply:
     headers = {"X-Total-Count": str(len(cards))}
     if more:
         headers["Link"] = f'<{request.origin}{request.path}?page={number + 1}>; rel="next"'
-    return Reply(200, [forge.issue(card, request.origin) for card in shown], headers)
+    return Reply(200, [_issue(card, request.origin) for card in shown], headers)
 
 
 _ROUTES: tuple[Route, ...] = (

@@ -15,7 +15,8 @@ from tests.trackers.wire import Reply, Request, Route, answer, basic, found
 __all__ = ["Jira"]
 
 PRIORITIES = ("Highest", "High", "Medium", "Low", "Lowest")
-_ISSUE = r"/issue/(?:SHOP-)?(\d+)"
+_API = r"/rest/api/[23]"
+_ISSUE = _API + r"/issue/(?:SHOP-)?(\d+)"
 _MISSING = {"errorMessages": ["Issue Does Not Exist"], "errors": {}}
 
 
@@ -24,7 +25,7 @@ class Jira:
 
     name = "jira"
     default_priority = "Medium"
-    prefix = "/rest/api/2"
+    prefix = ""
     conditional = False
     idempotent = False
 
@@ -114,9 +115,21 @@ def _items(change: Change) -> list[dict[str, Any]]:
 
 
 def _read(request: Request, board: Board, parts: tuple[str, ...]) -> Reply:
-    del request
     card = found(board, parts[0])
-    return Reply(404, _MISSING) if card is None else Reply(200, _issue(card))
+    if card is None:
+        return Reply(404, _MISSING)
+    return Reply(200, {**_asked(request.get("fields"), _issue(card)), **_properties(request.get("properties"), card)})
+
+
+def _asked(names: str, issue: dict[str, Any]) -> dict[str, Any]:
+    """`fields` leaves out what was not asked for."""
+    shown = {n: v for n, v in issue["fields"].items() if not names or names == "*all" or n in names.split(",")}
+    return {**issue, "fields": shown}
+
+
+def _properties(names: str, card: Card) -> dict[str, Any]:
+    kept = card.extra.get("properties", {})
+    return {"properties": {n: v for n, v in kept.items() if n in names.split(",")}} if names else {}
 
 
 def _update(request: Request, board: Board, parts: tuple[str, ...]) -> Reply:
@@ -135,6 +148,9 @@ def _update(request: Request, board: Board, parts: tuple[str, ...]) -> Reply:
         }
         return Reply(400, {"errorMessages": [], "errors": why})
     edits, wrong = _edits(card, fields, update)
+    if given.get("properties"):
+        kept = {one["key"]: one["value"] for one in given["properties"]}
+        edits["extra"] = {"properties": {**card.extra.get("properties", {}), **kept}}
     if wrong:
         return Reply(400, {"errorMessages": [], "errors": wrong})
     board.edit(card.number, request.account, edits)
@@ -207,8 +223,8 @@ _ROUTES: tuple[Route, ...] = (
     ("GET", _ISSUE, _read),
     ("PUT", _ISSUE, _update),
     ("POST", _ISSUE + "/comment", _comment),
-    ("GET", "/search", _search),
-    ("POST", "/search", _search),
-    ("GET", "/search/(jql)", _search),
-    ("POST", "/search/(jql)", _search),
+    ("GET", _API + "/search", _search),
+    ("POST", _API + "/search", _search),
+    ("GET", _API + "/search/(jql)", _search),
+    ("POST", _API + "/search/(jql)", _search),
 )
