@@ -28,13 +28,12 @@ from holdfast.measure import Measures
 from holdfast.outbound.gate import Outbound, OutboundLimits
 from holdfast.outbound.links import LinkLimits
 from holdfast.settings.flows import Connection as Terms
-from tests.trackers.control import FakeTracker, tracker
+from tests.trackers.control import STANDARD, FakeTracker, tracker
 from tests.trackers.registry import SPEAKERS
 from tests.trackers.speakers.speaker import TOKEN
 
 ACCOUNT = "holdfast-bot"
 WRITERS = sorted(set(DIALECTS) - {"alertmanager"})
-STANDARD = "whsec_c3R1dmVuaW4tdG90YWxseS1zZWNyZXQtMzItYnl0ZXM="
 ROUTES = {"hardware": "Hardware", "access": "Access"}
 PROJECTS = {"github": "acme/shop", "gitea": "acme/shop", "gitlab": "acme/shop", "jira": "SHOP"}
 
@@ -101,8 +100,6 @@ class _Numbered:
 
 
 def _desk(fake: FakeTracker, directory: Path) -> Desk:
-    if fake.name in {"tasking-space", "generic"}:
-        fake.secret = STANDARD
     (directory / "secret").write_text(fake.secret)
     (directory / "token").write_text(f"{ACCOUNT}:{TOKEN}" if fake.name in {"jira", "otobo"} else TOKEN)
     terms = Terms(

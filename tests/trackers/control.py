@@ -18,9 +18,11 @@ from tests.served import Answer, Served
 from tests.trackers.registry import SPEAKERS
 from tests.trackers.speakers.speaker import TOKEN
 
-__all__ = ["SECRET", "Delivery", "FakeTracker", "connection", "tracker"]
+__all__ = ["SECRET", "STANDARD", "Delivery", "FakeTracker", "connection", "tracker"]
 
 SECRET = "a secret that both sides know, 32 bytes"
+STANDARD = "whsec_c3R1dmVuaW4tdG90YWxseS1zZWNyZXQtMzItYnl0ZXM="
+"""Of the form that Standard Webhooks asks for."""
 REPOSITORY = Path(__file__).parents[2]
 
 
@@ -145,7 +147,9 @@ def tracker(name: str, *options: str, port: int = 0) -> Iterator[FakeTracker]:
     try:
         found = process.stdout.readline()
         assert found, f"the fake {name} did not start"
-        yield FakeTracker(name, int(found), process, "https" if "--certificate" in options else "http")
+        scheme = "https" if "--certificate" in options else "http"
+        secret = STANDARD if name in {"tasking-space", "generic"} else SECRET
+        yield FakeTracker(name, int(found), process, scheme, secret)
     finally:
         process.stdin.close()
         process.wait(timeout=10)
