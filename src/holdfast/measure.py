@@ -68,7 +68,11 @@ METRICS: tuple[Metric, ...] = (
         ("host", "result"),
         "Exchanges with the outside, by host and how they ended; refused destinations are host `other`.",
     ),
+    Metric("hooks_total", "counter", ("connection", "outcome"), "Webhook deliveries, by what became of them."),
     Metric("alerts_active", "gauge", ("name", "severity"), "1 for each alert that is raised."),
+    Metric(
+        "drift_psi", "gauge", ("package", "feature"), "How far a feature of tickets or answers is from the reference."
+    ),
     Metric("rules_reloads_total", "counter", ("result",), "Rule files read again: accepted or refused."),
     Metric("swallowed_errors_total", "counter", ("place",), "Errors a loop survived by design; should stay 0."),
 )

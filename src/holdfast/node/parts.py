@@ -6,8 +6,11 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Protocol
 
 from holdfast.finding import Finding
+from holdfast.node.drift import Drift
+from holdfast.node.hooks import Hooks
 from holdfast.node.lanes import JobLanes
 from holdfast.node.teams import Teams
+from holdfast.node.tls import Tls
 from holdfast.node.way_out import WayOut
 
 if TYPE_CHECKING:
@@ -37,7 +40,10 @@ class Parts:
     """All of them, by name; each field is a Part, built and started in this order."""
 
     way_out: WayOut
+    tls: Tls
     teams: Teams
+    hooks: Hooks
+    drift: Drift
     lanes: JobLanes
     """The last to start: by then every kind of job has its owner, who offers to do it in `start`."""
 
@@ -50,6 +56,9 @@ def build_parts(node: Node) -> Parts:
     """Build each part on `node`, whose state, answerer and triage app are there already."""
     return Parts(
         way_out=WayOut(node),
+        tls=Tls(node),
         teams=Teams(node),
+        hooks=Hooks(node),
+        drift=Drift(node),
         lanes=JobLanes(node),
     )

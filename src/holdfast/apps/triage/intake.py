@@ -1,0 +1,280 @@
+"""Intake: what a tracker's delivery means, and the one unit of work that it becomes.
+
+    signature -> seen before? -> decode -> own echo? -> judged by a person? -> changed since it was scored? -> score
+
+Seen-id, decision, sighting and write-back job are durable together or not at all. A person's judgement becomes an
+override of the last decision, under the same seen-id.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Protocol
+
+from holdfast.apps.triage.app import Call, TriageApp
+from holdfast.apps.triage.archive import Correction, DecisionUnreadable, Heard, NoSuchDecision
+from holdfast.apps.triage.connections import Connection, tracker_route
+from holdfast.apps.triage.decision import Decision
+from holdfast.apps.triage.dialect import MalformedEvent
+from holdfast.apps.triage.drafting import Snapshot
+from holdfast.apps.triage.judging import judged_by_a_person
+from holdfast.apps.triage.records import OVERRIDE, unpack_decision, unpack_override
+from holdfast.apps.triage.sightings import Sighting, Sightings, is_older
+from holdfast.apps.triage.signatures import Delivery, prove
+from holdfast.apps.triage.task import Event, EventKind, Ignored, Task
+from holdfast.apps.triage.ticket import Ticket, check_ticket
+from holdfast.apps.triage.turns import Turns
+from holdfast.apps.triage.writeback_job import WriteBack, write_back_job
+from holdfast.apps.triage.written import recall_written
+from holdfast.clock import Clock
+from holdfast.database import Database, Transaction
+from holdfast.errors import HumanNeeded, Unavailable
+from holdfast.facts import Facts, Seen
+from holdfast.job import NewJob
+from holdfast.ledger.journal import Journal, KeyReused
+from holdfast.vault import Vault
+
+__all__ = ["Arrival", "ConnectionUnready", "Intake", "NotKept", "Outcome", "Overruled", "Shelves", "Taken"]
+
+_MOST_ID = 256  # what a ticket's id may have
+_COUNTS = "delivered"
+
+
+class ConnectionUnready(HumanNeeded):
+    """The connection's secrets cannot be read: nothing that arrives on it can be believed."""
+
+
+class NotKept(Unavailable):
+    """The decision could not be made durable, nor the job that would have written it back."""
+
+
+class Queueing(Protocol):
+    """Where jobs go: `jobs.Jobs`."""
+
+    def enqueue(self, transaction: Transaction, job: NewJob) -> int | None:
+        """Add `job` in the caller's unit of work; None when its key is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shelves:
+    """What intake reads and writes."""
+
+    database: Database
+    journal: Journal
+    facts: Facts
+    vault: Vault
+    jobs: Queueing
+    clock: Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """When a delivery came and how long its sender waits."""
+
+    deadline_s: float
+    started_s: float
+    request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Decisions that are durable, for the tasks of the delivery."""
+
+    decisions: tuple[Decision, ...]
+    replayed: bool = False
+    """They were before this delivery."""
+
+
+@dataclass(frozen=True, slots=True)
+class Overruled:
+    """A person's judgement, recorded."""
+
+    decision: Decision
+    replayed: bool = False
+
+
+Outcome = Taken | Overruled | Ignored
+
+
+@dataclass(frozen=True, slots=True)
+class _Use:
+    """What recognises a delivery when it comes again."""
+
+    key: str
+    body_sha256: bytes
+    event_id: str
+
+
+class Intake:
+    """Takes deliveries. `_turns` keeps one thread at a time on a delivery and on a task; nothing else is shared."""
+
+    def __init__(self, triage: TriageApp, shelves: Shelves, *, snapshot_for: Callable[[Ticket, str], Snapshot]) -> None:
+        self._triage, self._shelves, self._snapshot_for = triage, shelves, snapshot_for
+        self._sightings = Sightings(shelves.facts, shelves.vault)
+        self._turns = Turns(shelves.clock)
+
+    def take(self, connection: Connection, delivery: Delivery, arrival: Arrival) -> Outcome:
+        """Take one delivery.
+
+        Raises ConnectionUnready, SignatureRefused, KeyReused (a signed id with another body), MalformedEvent,
+        InvalidTicket, NotKept, InWork, QueueFull, and what `Journal.append` raises.
+        """
+        if not connection.secrets.texts:
+            raise ConnectionUnready(f"connection {connection.name}: {connection.fault}")
+        proof = prove(delivery, connection.dialect.scheme, connection.secrets)
+        digest = hashlib.sha256(delivery.body)
+        event_id = proof.signed_id or digest.hexdigest()
+        use = _Use(f"hook:{connection.name}:{event_id}", digest.digest(), event_id)
+        with self._turns.turn(frozenset({use.key}), deadline_s=arrival.deadline_s):
+            if (first := self._delivered(use)) is not None:
+                return first
+            event = connection.dialect.decode(delivery.headers, delivery.body, connection.place)
+            return event if isinstance(event, Ignored) else self._act(connection, event, use, arrival)
+
+    def take_listed(self, connection: Connection, task: Task, arrival: Arrival) -> Outcome:
+        """Take a task that was found by asking the tracker, as if its delivery had come. Raises as `take` does."""
+        mark = self._sightings.seal(task).hex()
+        use = _Use(f"hook:{connection.name}:task:{task.id}:{task.revision}:{mark}", bytes.fromhex(mark), mark)
+        event = Event(kind=EventKind.EDITED, tasks=(task,), name="listed")
+        with self._turns.turn(frozenset({use.key}), deadline_s=arrival.deadline_s):
+            return self._delivered(use) or self._act(connection, event, use, arrival)
+
+    def _act(self, connection: Connection, event: Event, use: _Use, arrival: Arrival) -> Outcome:
+        account = connection.place.account
+        if event.kind is not EventKind.CREATED and account and event.by == account:
+            return Ignored(f"{event.name} by {account}: our own write-back")
+        if any(task.closed for task in event.tasks):
+            return Ignored(f"{event.name}: the task is closed")
+        names = frozenset(f"{connection.name}\0{task.id}" for task in event.tasks)
+        with self._turns.turn(names, deadline_s=arrival.deadline_s):
+            seen = [self._sightings.last(connection.name, task.id) for task in event.tasks]
+            if event.kind is EventKind.JUDGED and seen[0] is None:
+                return Ignored(f"{event.name}: judged before it was scored here")
+            late = [s for task, s in zip(event.tasks, seen, strict=True) if s is not None and is_older(task, s)]
+            if late:
+                return Ignored(f"{event.name}: older than what was scored as {late[0].decision_id}")
+            fresh = [one for one in zip(event.tasks, seen, strict=True) if not self._is_known(*one)]
+            if event.kind is EventKind.JUDGED or not fresh:
+                known = self._known(connection, event, seen, use=use)
+                if known is not None and not (fresh and isinstance(known, Ignored)):
+                    return known
+            return self._score(connection, fresh, use, arrival)
+
+    def _is_known(self, task: Task, seen: Sighting | None) -> bool:
+        return seen is not None and self._sightings.is_unchanged(task, seen)
+
+    def _known(
+        self, connection: Connection, event: Event, seen: Sequence[Sighting | None], *, use: _Use
+    ) -> Outcome | None:
+        """What is said of tasks that were scored before: overruled, the first decisions, or that there is no news."""
+        decisions: list[Decision] = []
+        for one in seen:
+            try:
+                decisions += [self._triage.archive.decision(one.decision_id)] if one is not None else []
+            except (NoSuchDecision, DecisionUnreadable):
+                return None  # erased: whoever sends it again wants it scored again
+        if event.kind is EventKind.CREATED:
+            return Taken(tuple(decisions), replayed=True)
+        first = seen[0]
+        if first is None or not decisions:
+            return None
+        written = recall_written(self._shelves.facts, connection.name, event.tasks[0].id)
+        correction = judged_by_a_person(connection, event, decisions[0], seen=first, written=written)
+        if correction is None:
+            return Ignored(f"{event.name}: nothing that is scored has changed since {first.decision_id}")
+        return self._overrule(first.decision_id, correction, event, use)
+
+    def _overrule(self, decision_id: str, correction: Correction, event: Event, use: _Use) -> Overruled:
+        heard = Heard(
+            by=event.by or "somebody in the tracker",
+            at=event.at,
+            idempotency_key=use.key,
+            body_sha256=use.body_sha256,
+        )
+        return Overruled(self._triage.archive.hear(decision_id, correction, heard))
+
+    def _score(
+        self, connection: Connection, fresh: Sequence[tuple[Task, Sighting | None]], use: _Use, arrival: Arrival
+    ) -> Taken:
+        tickets = [_ticket(task, connection) for task, _ in fresh]
+        asked = [(ticket, self._snapshot_for(ticket, connection.terms.team)) for ticket in tickets]
+        call = Call(
+            deadline_s=arrival.deadline_s,
+            started_s=arrival.started_s,
+            request_id=arrival.request_id,
+            idempotency_key=use.key,
+            body_sha256=use.body_sha256,
+            extra=partial(self._bind, connection, fresh, use),
+        )
+        scored = self._triage.score_mixed(asked, call)
+        decisions = tuple(one.decision for one in scored)
+        if connection.writes and not all(one.recorded for one in decisions):
+            raise NotKept("the ledger takes no entry now, so nothing can be written back; send it again")
+        return Taken(decisions, replayed=scored[0].replayed)
+
+    def _bind(
+        self,
+        connection: Connection,
+        fresh: Sequence[tuple[Task, Sighting | None]],
+        use: _Use,
+        transaction: Transaction,
+        decisions: Sequence[Decision],
+    ) -> None:
+        """Run within the unit of work that records `decisions`."""
+        if len(decisions) > 1:
+            self._shelves.facts.note(_COUNTS, use.key, b"%d" % len(decisions), transaction)
+        for (task, before), decision in zip(fresh, decisions, strict=True):
+            word = tracker_route(connection, decision.route.label)
+            echoes = tuple(sorted({word, *(before.echoes if before is not None else ())} - {""}))
+            sighting = Sighting(
+                decision_id=decision.decision_id,
+                seal=self._sightings.seal(task, echoes),
+                revision=task.revision,
+                raw_priority=task.standing.raw_priority,
+                route=task.standing.route,
+                echoes=echoes[-8:],
+            )
+            self._sightings.keep(transaction, connection.name, task.id, sighting)
+            if connection.writes:
+                self._shelves.jobs.enqueue(transaction, _job(connection, task, decision, before=before, use=use))
+
+    def _delivered(self, use: _Use) -> Outcome | None:
+        """What the first delivery of this came to, or None. Raises KeyReused."""
+        seen: Seen | None = self._shelves.database.read(lambda t: self._shelves.facts.recall(t, use.key))
+        if seen is None:
+            return None
+        if seen.body_sha256 != use.body_sha256:
+            raise KeyReused("this signed id was delivered before with another body; the first one counts")
+        count = int(self._shelves.facts.noted(_COUNTS, use.key) or b"1")
+        entries = [self._shelves.journal.entry(one) for one in range(seen.sequence - count + 1, seen.sequence + 1)]
+        payloads = [one.payload for one in entries if one is not None and one.payload is not None]
+        last = entries[-1]
+        if last is None or len(payloads) < count:
+            return Ignored("delivered before; what was decided then can no longer be read")
+        if last.header.kind == OVERRIDE:
+            decision_id = unpack_override(payloads[0]).decision_id
+            return Overruled(self._triage.archive.decision(decision_id), replayed=True)
+        return Taken(tuple(unpack_decision(one).decision for one in payloads), replayed=True)
+
+
+def _ticket(task: Task, connection: Connection) -> Ticket:
+    if not 0 < len(task.id) <= _MOST_ID:
+        raise MalformedEvent(f"task: expected an id of 1 to {_MOST_ID} characters, found {len(task.id)}")
+    about = {"connection": connection.name}
+    if task.standing.raw_priority:
+        about["tracker_priority"] = task.standing.raw_priority[:_MOST_ID]
+    ticket = replace(task, metadata={**task.metadata, **about}).ticket()
+    check_ticket(ticket)
+    return ticket
+
+
+def _job(connection: Connection, task: Task, decision: Decision, *, before: Sighting | None, use: _Use) -> NewJob:
+    revision = task.revision or use.event_id
+    if before is not None and before.revision == task.revision:
+        # A tracker's clock ticks in seconds: a second change within one is another write.
+        revision = f"{task.revision}+{use.event_id}"
+    order = WriteBack(connection=connection.name, task_id=task.id, decision_id=decision.decision_id, revision=revision)
+    return write_back_job(order)
