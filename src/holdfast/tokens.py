@@ -20,7 +20,7 @@ from holdfast.database import Database, Transaction
 from holdfast.errors import InvalidInput, Unavailable
 from holdfast.finding import Finding, Severity
 
-__all__ = ["PREFIX", "NewToken", "NoSuchToken", "Token", "TokenExists", "Tokens", "TooManyTokens"]
+__all__ = ["PREFIX", "ClockUntrusted", "NewToken", "NoSuchToken", "Token", "TokenExists", "Tokens", "TooManyTokens"]
 
 PREFIX = "hf_"
 _SECRET_BYTES = 32  # beyond guessing, so that one fast hash is enough at rest
@@ -46,6 +46,10 @@ class TokenExists(InvalidInput):
 
 class TooManyTokens(InvalidInput):
     """The table is full."""
+
+
+class ClockUntrusted(InvalidInput):
+    """The node does not know what day it is."""
 
 
 class NewToken(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -126,10 +130,19 @@ class Tokens:
         return known.caller, token
 
     def create(self, asked: NewToken) -> tuple[str, Token]:
-        """Make a token; its secret is returned once and never kept. Raises TokenExists, TooManyTokens, InvalidInput."""
+        """Make a token; its secret is returned once and never kept.
+
+        Raises TokenExists, TooManyTokens, ClockUntrusted, InvalidInput.
+        """
         if asked.role.upper() not in Role.__members__:
             names = ", ".join(role.name.lower() for role in Role)
             raise InvalidInput(f"role: expected one of {names}, found {asked.role[:40]!r}", field="/role")
+        if asked.days is not None and not self._clock.wall_trusted():
+            raise ClockUntrusted(
+                f"days: expected a trusted clock to count them from, found {self._clock.wall_at():%Y-%m-%d}; "
+                "set the clock, or ask for a token that never expires",
+                field="/days",
+            )
         secret = PREFIX + secrets.token_urlsafe(_SECRET_BYTES)
         now_at = self._clock.wall_at().replace(microsecond=0)
         token = Token(

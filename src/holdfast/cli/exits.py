@@ -27,10 +27,13 @@ class Exit(IntEnum):
 # resolves each name, so a renamed class cannot silently fall through to its base.
 EXITS: Mapping[str, Exit] = {
     "InvalidSettings": Exit.CONFIGURATION,
+    "UnknownQueue": Exit.CONFIGURATION,
     "NewerState": Exit.CONFIGURATION,
     "StateTooNew": Exit.CONFIGURATION,
     "KeyFileExposed": Exit.CONFIGURATION,
     "KeyFileWrong": Exit.CONFIGURATION,
+    "TlsFilesUnusable": Exit.CONFIGURATION,
+    "Unguarded": Exit.CONFIGURATION,
     "DatabaseDamaged": Exit.IO,
     "DiskFull": Exit.IO,
     "DiskFailed": Exit.IO,

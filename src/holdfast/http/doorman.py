@@ -9,14 +9,19 @@ from collections.abc import Mapping
 from holdfast.access import Caller, TooManyRequests, Unauthenticated, require_need
 from holdfast.bucket import Bucket
 from holdfast.clock import Clock
+from holdfast.errors import HumanNeeded
 from holdfast.http.messages import Endpoint
 from holdfast.tokens import Token, Tokens
 
-__all__ = ["Doorman"]
+__all__ = ["Doorman", "Unguarded"]
 
 _FAILURES_PER_MINUTE = 30  # from one address; a forgotten script must not fill the log, guessing is hopeless anyway
 _REMEMBERED = 1024  # addresses and tokens whose buckets are kept
 _LONGEST_HEADER = 512
+
+
+class Unguarded(HumanNeeded):
+    """Others than this machine would reach a node that has no tokens."""
 
 
 class Doorman:
@@ -32,6 +37,14 @@ class Doorman:
     def asks(self) -> bool:
         """Say whether a token is needed: not on the loopback of a node that has none."""
         return self._exposed or self._tokens.any
+
+    def require_tokens(self, host: str) -> None:
+        """Return unless nobody could come in at `host`. Raises Unguarded."""
+        if self._exposed and not self._tokens.any:
+            raise Unguarded(
+                f"server.host: expected a token before the node listens on {host}, found none; "
+                "make the first with `holdfast token create NAME --role operator`"
+            )
 
     def admit(self, endpoint: Endpoint, headers: Mapping[bytes, bytes], *, address: str, caller: Caller) -> Caller:
         """Return who calls `endpoint`. Raises Unauthenticated, TooManyRequests, Forbidden.

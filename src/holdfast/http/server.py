@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import socket
+import ssl
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ __all__ = ["AddressBusy", "Hooks", "ServerLimits", "bind_owner_socket", "bind_tc
 _BACKLOG = 2048
 _SWEEP_S = 1.0
 _DRAIN_POLL_S = 0.02
+_TLS_GOODBYE_S = 2.0  # a client that does not answer the end of TLS is not waited for
 _LAST_CALL_S = 0.2  # a closed keep-alive connection looks like a failure to a client that is just sending
 _LONGEST_SOCKET_PATH = 100  # the kernel's sun_path holds 108 bytes
 
@@ -97,13 +99,21 @@ class Hooks:
 
 
 def serve(
-    app: Callable[..., Any], listeners: tuple[socket.socket, socket.socket], limits: ServerLimits, *, hooks: Hooks
+    app: Callable[..., Any],
+    listeners: tuple[socket.socket, socket.socket],
+    limits: ServerLimits,
+    *,
+    hooks: Hooks,
+    tls: ssl.SSLContext | None,
 ) -> None:
-    """Answer on (tcp, owner socket) until SIGTERM or SIGINT, then drain. Returns when every answer is sent."""
+    """Answer on (tcp, owner socket) until SIGTERM or SIGINT, then drain. Returns when every answer is sent.
+
+    `tls`: for the tcp address; the owner socket never leaves the machine.
+    """
     quiet = logging.getLogger("uvicorn.error")
     quiet.propagate, quiet.disabled = False, True  # its lines are not JSON; what matters is in our own log
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(app, listeners, limits, hooks=hooks))
+        runner.run(_serve(app, listeners, limits, hooks=hooks, tls=tls))
 
 
 async def _serve(
@@ -112,6 +122,7 @@ async def _serve(
     limits: ServerLimits,
     *,
     hooks: Hooks,
+    tls: ssl.SSLContext | None,
 ) -> None:
     loop = asyncio.get_running_loop()
     config = Config(
@@ -134,7 +145,13 @@ async def _serve(
     tcp, owner = listeners
     bounds = {"most_connections": limits.connections}
     servers = [
-        await loop.create_server(partial(Connection, config, state, bounds, loop), sock=tcp),
+        await loop.create_server(
+            partial(Connection, config, state, bounds, loop),
+            sock=tcp,
+            ssl=tls,
+            ssl_handshake_timeout=limits.header_timeout_s if tls else None,
+            ssl_shutdown_timeout=_TLS_GOODBYE_S if tls else None,
+        ),
         await loop.create_unix_server(partial(OwnerConnection, config, state, bounds, loop), sock=owner),
     ]
     hooks.ready()

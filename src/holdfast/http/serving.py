@@ -20,7 +20,7 @@ from holdfast.node.lock import DirectoryLock
 from holdfast.node.log import Log
 from holdfast.node.node import Node
 from holdfast.node.notify import notify
-from holdfast.settings.check import is_loopback
+from holdfast.settings.exposure import is_loopback
 from holdfast.settings.loading import Loaded
 from holdfast.settings.tree import Settings
 
@@ -45,10 +45,12 @@ def run(loaded: Loaded, directory: Path, *, reread: Callable[[], Loaded]) -> Non
             host, port = tcp.getsockname()[:2]
             limiters = _limiters(settings, node)
             node.limiters = lambda: {name: (one.busy, one.slots) for name, one in limiters.items()}
+            tls = node.parts.tls.open()
             doorman = Doorman(node.state.tokens, node.state.clock, exposed=not is_loopback(settings.server.host))
+            doorman.require_tokens(settings.server.host)
             app = App(
                 route_table(node),
-                gate=(_gate(settings), doorman),
+                gate=(_gate(settings, node.parts.tls.names), doorman),
                 limits=AppLimits(body_bytes=settings.limits.body_kib * _KIB, depth=settings.limits.depth),
                 limiters=limiters,
                 seen=(node.measures, log),
@@ -63,6 +65,7 @@ def run(loaded: Loaded, directory: Path, *, reread: Callable[[], Loaded]) -> Non
                     tick=lambda: _give_up(limiters),
                     closing=app.close_connections,
                 ),
+                tls=tls,
             )
             log.info("stopping")
             notify("STOPPING=1")
@@ -102,10 +105,10 @@ def _limiters(settings: Settings, node: Node) -> dict[str, Limiter]:
     }
 
 
-def _gate(settings: Settings) -> Gate:
+def _gate(settings: Settings, certified: tuple[str, ...]) -> Gate:
     server = settings.server
     return Gate(
-        hosts=frozenset(name.lower() for name in (server.host, *server.hosts)),
+        hosts=frozenset(name.lower() for name in (server.host, *server.hosts, *certified)),
         origins=frozenset(origin.lower().rstrip("/") for origin in server.origins),
         seen=set(),
     )

@@ -2,38 +2,25 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterator
 
 from holdfast.apps.triage.rubric import InvalidRubric
+from holdfast.settings.exposure import of_outbound, of_server
 from holdfast.settings.rubric import rubric_of, weighted
 from holdfast.settings.tree import Settings
 
-__all__ = ["contradictions", "is_loopback"]
+__all__ = ["contradictions"]
 
 
 def contradictions(settings: Settings) -> list[tuple[str, str]]:
     """Return (key, sentence) for every value that cannot stand beside another, or outside this machine."""
-    return [*_of_server(settings), *_of_triage(settings), *_of_teams(settings), *_of_tiers(settings)]
-
-
-def is_loopback(host: str) -> bool:
-    """Say whether `host` is a name or literal that never leaves this machine."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _of_server(settings: Settings) -> Iterator[tuple[str, str]]:
-    host = settings.server.host
-    if not is_loopback(host):
-        yield (
-            "server.host",
-            f"expected a loopback address (127.0.0.1, ::1, localhost) while no users are configured, found {host!r}",
-        )
+    return [
+        *of_server(settings),
+        *of_outbound(settings),
+        *_of_triage(settings),
+        *_of_teams(settings),
+        *_of_tiers(settings),
+    ]
 
 
 def _of_triage(settings: Settings) -> Iterator[tuple[str, str]]:

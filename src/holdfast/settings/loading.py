@@ -117,7 +117,7 @@ def changed_keys(before: Loaded, after: Loaded) -> tuple[str, ...]:
 
 def needs_restart(key: str) -> bool:
     """Say whether a change of `key` waits for the next start: all but scoring, queues, tiers and trust do."""
-    return not key.startswith(("triage.", "teams.", "queues.", "tiers.highest", "trust."))
+    return not key.startswith(("triage.", "teams.", "queues.", "tiers.highest", "trust.", "outbound."))
 
 
 def _open_keys(settings: Settings) -> list[str]:

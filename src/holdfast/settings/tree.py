@@ -35,7 +35,10 @@ class Server(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     host: Annotated[
         str,
-        Meta(description="Address to listen on. Only a loopback address is accepted while no users are configured."),
+        Meta(
+            description="Address to listen on. Another than loopback needs a token (`holdfast token create`) and TLS: "
+            "`tls_certificate` and `tls_key`, or `tls_elsewhere`."
+        ),
     ] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535, description="TCP port; 0 takes a free one and logs it.")] = 8470
     hosts: Annotated[
@@ -48,6 +51,19 @@ class Server(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             description="Other web origins (`http://wall.example:3000`) whose pages may send state-changing requests."
         ),
     ] = ()
+    tls_certificate: Annotated[
+        str, Meta(description="PEM file with the node's certificate and its chain; empty: plain HTTP.")
+    ] = ""
+    tls_key: Annotated[
+        str, Meta(description="PEM file with the key of `tls_certificate`, readable by the node only.")
+    ] = ""
+    tls_elsewhere: Annotated[
+        bool,
+        Meta(
+            description="TLS ends at a proxy in front of the node, on a network nobody else can listen to: then plain "
+            "HTTP is accepted on other addresses than loopback."
+        ),
+    ] = False
     connections: Annotated[
         int, Meta(ge=8, le=65535, description="Open connections at most; more are answered 503 and closed.")
     ] = 1024
