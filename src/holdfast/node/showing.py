@@ -132,7 +132,7 @@ def queue(node: Node) -> Queue:
         QueueView(queue="full", waiting=full.condition(1).depth if full else 0, limit=settings.runtime.max_waiting),
         *(QueueView(queue=name, waiting=busy, limit=slots) for name, (busy, slots) in node.limiters().items()),
     ]
-    return Queue(queues=tuple(views))
+    return Queue(queues=tuple(views), jobs=node.state.jobs.states())
 
 
 def alerts(node: Node) -> Alerts:

@@ -10,9 +10,11 @@ import msgspec
 from holdfast.access import Caller, Role, require
 from holdfast.errors import InvalidInput
 from holdfast.node import showing
+from holdfast.node.jobs_verbs import JOBS_VERBS
 from holdfast.node.ledger_verbs import LEDGER_VERBS
 from holdfast.node.node import Node
 from holdfast.node.package_verbs import PACKAGE_VERBS
+from holdfast.node.report_verbs import REPORT_VERBS
 from holdfast.node.tokens_verbs import TOKEN_VERBS
 from holdfast.node.triage_verbs import TRIAGE_VERBS
 from holdfast.node.verb import NoArguments, Verb
@@ -40,7 +42,9 @@ VERBS: Mapping[str, Verb] = {
     "tiers.show": Verb(NoArguments, Role.VIEWER, lambda node, _: showing.tiers(node)),
     **PACKAGE_VERBS,
     **TRIAGE_VERBS,
+    **REPORT_VERBS,
     **LEDGER_VERBS,
+    **JOBS_VERBS,
     **TOKEN_VERBS,
     "tiers.history": Verb(Latest, Role.VIEWER, lambda node, asked: showing.transitions(node, asked.limit)),
 }

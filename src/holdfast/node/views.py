@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 from holdfast.finding import Finding
+from holdfast.job import QueueState
 from holdfast.tier import Reason, Tier, Transition
 
 __all__ = [
@@ -107,6 +108,8 @@ class Queue(msgspec.Struct, frozen=True, kw_only=True):
     """What waits."""
 
     queues: tuple[QueueView, ...]
+    jobs: tuple[QueueState, ...]
+    """The durable queues: depth, age of the oldest, rate, dead letters."""
 
 
 class Alerts(msgspec.Struct, frozen=True, kw_only=True):
