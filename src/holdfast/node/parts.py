@@ -11,7 +11,6 @@ from holdfast.node.hooks import Hooks
 from holdfast.node.lanes import JobLanes
 from holdfast.node.teams import Teams
 from holdfast.node.tls import Tls
-from holdfast.node.tls import Tls
 from holdfast.node.way_out import WayOut
 
 if TYPE_CHECKING:
@@ -42,7 +41,6 @@ class Parts:
 
     way_out: WayOut
     tls: Tls
-    tls: Tls
     teams: Teams
     hooks: Hooks
     drift: Drift
@@ -58,7 +56,6 @@ def build_parts(node: Node) -> Parts:
     """Build each part on `node`, whose state, answerer and triage app are there already."""
     return Parts(
         way_out=WayOut(node),
-        tls=Tls(node),
         tls=Tls(node),
         teams=Teams(node),
         hooks=Hooks(node),
