@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import msgspec
 import numpy as np
 import pytest
@@ -11,7 +9,6 @@ from scipy.stats import chi2
 
 from holdfast.inference import Domain, HeadOutput, Stage, TextOutput
 from holdfast.report.drift import (
-    MIN_SAMPLES,
     HeadReference,
     Histogram,
     Observation,
@@ -22,6 +19,7 @@ from holdfast.report.drift import (
     read_reference,
 )
 from holdfast.report.drift_watch import WINDOW, Watch
+from holdfast.report.shift import MIN_SAMPLES
 from holdfast.workbench.bundled import load_head
 from tests.report.drifting import Watched, doubled, trained
 
@@ -122,20 +120,20 @@ def test_thirty_days_of_a_thousand_unchanged_tickets_raise_at_most_one_alarm(wat
 
 @pytest.mark.parametrize("label", ["Access", "HR Support", "Hardware", "Miscellaneous", "Purchase", "Storage"])
 def test_a_group_of_tickets_that_doubles_is_found_within_2000(
-    watched: tuple[Watched, list], it_tickets: list, label: str, record_property: Callable[[str, object], None]
+    watched: tuple[Watched, list], it_tickets: list, label: str, request: pytest.FixtureRequest
 ) -> None:
     package, said = watched
     later = doubled(it_tickets[UNSEEN_FROM:], label, count=2_000, rng=np.random.default_rng(6))
     (alarm,) = package.alarms(said[:2_500] + [said[place] for place in later], after=2_500)
-    record_property("found_after", alarm.after)
+    request.node.user_properties.append(("found_after", alarm.after))
     assert 0 < alarm.after <= 2_000
 
 
 def test_vulnerability_reports_among_it_tickets_are_found_within_400(
-    watched: tuple[Watched, list], record_property: Callable[[str, object], None]
+    watched: tuple[Watched, list], request: pytest.FixtureRequest
 ) -> None:
     package, said = watched
     reports = package.said([ticket.text for ticket in load_head("priority").reading.tickets[-1_000:]])
     alarm, *_ = package.alarms(said[:2_500] + reports, after=2_500)
-    record_property("found_after", alarm.after)
+    request.node.user_properties.append(("found_after", alarm.after))
     assert 0 < alarm.after <= 400

@@ -13,6 +13,7 @@ TRIAGE_COMMANDS: Mapping[str, tuple[str, str]] = {
     "score": ("holdfast.cli.triage:score", "Score one ticket and record the decision."),
     "replay": ("holdfast.cli.triage:replay", "Derive past decisions again."),
     "rules": ("holdfast.cli.triage:rules", "Check rule files, run their fixture tables."),
+    "drift": ("holdfast.cli.triage_reports:drift", "Is each package still asked what it was made for?"),
     "evaluate": ("holdfast.cli.triage_evaluate:evaluate", "Judge a package on labelled tickets."),
 }
 

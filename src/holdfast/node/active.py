@@ -43,6 +43,8 @@ class Loadout:
     manifest: Manifest | None = None
     pool: WorkerPool | None = None
     """The workers of FULL; the node steps and closes them."""
+    reference: bytes = b""
+    """The package's reference file, which drift is measured against; empty without a package."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,6 +75,7 @@ def loadout_of(package: LoadedPackage, workshop: Workshop) -> Loadout:
         shortfall=(Reason.UNVERIFIED,) if package.fallen_from is not None else (),
         manifest=manifest,
         pool=pool,
+        reference=bytes(package.files.get(manifest.reference, b"")),
     )
 
 

@@ -18,22 +18,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from holdfast.inference import Domain, TextOutput
+from holdfast.report.shift import MIN_SAMPLES, Shift
 
 __all__ = [
-    "MIN_SAMPLES",
     "HeadReference",
     "Histogram",
     "Observation",
     "Reference",
-    "Shift",
     "chi_square_tail",
     "compare",
     "observations",
     "read_reference",
 ]
 
-MIN_SAMPLES = 340
-"""Fewer tickets say nothing: ten bins then expect 34 each, and the chi-square of their PSI holds."""
 _LEAST_EXPECTED = 5.0  # of a bin, in tickets: the usual condition for chi-square (Cochran 1954); rarer ones are joined
 _TENTHS = 10
 _HALF = 0.5  # added to every count, so that an empty bin has a logarithm
@@ -96,17 +93,6 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc
     words: int
     outside: bool
     urgency: float | None = None
-
-
-class Shift(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One feature, now against then."""
-
-    feature: str
-    """`route.label`, `route.label:Hardware`, `route.confidence`, `priority.urgency`, `route.words`, `route.outside`."""
-    psi: float
-    chance: float
-    """How likely so large an index is when nothing has changed, times the number of features looked at; at most 1."""
-    samples: int
 
 
 def read_reference(content: bytes) -> Reference:

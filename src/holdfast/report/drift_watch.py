@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 
-import msgspec
+from holdfast.report.drift import Histogram, Observation, Reference, compare
+from holdfast.report.shift import Shift
 
-from holdfast.report.drift import Histogram, Observation, Reference, Shift, compare
-
-__all__ = ["WINDOW", "DriftReport", "Watch"]
+__all__ = ["WINDOW", "Watch"]
 
 WINDOW = 2_000
 """The latest tickets that are looked at: enough to see a group of one in twenty double, and no shift is older."""
@@ -18,23 +17,6 @@ _CLEAR = 1e-2  # what no longer stands out; between the two nothing changes, so 
 _EVERY = 50  # new tickets between two looks: one look more often would find the same window again
 _STREAK = 2  # looks in a row that must agree
 _BASELINE = 1_000  # scores that become the baseline of later ones
-
-
-class DriftReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a watch sees now."""
-
-    package: str
-    version: str
-    watched: bool
-    """False when the package brings no reference."""
-    samples: int
-    """Tickets in the window; below 340 nothing is said."""
-    drifting: bool
-    raised_at: str | None = None
-    found_after: int | None = None
-    """Tickets seen by this watch when the alarm rose."""
-    features: tuple[Shift, ...] = ()
-    """The most unusual first."""
 
 
 class Watch:
@@ -55,6 +37,11 @@ class Watch:
         return self.found_after is not None
 
     @property
+    def has_reference(self) -> bool:
+        """Whether the package says what it was made for."""
+        return bool(self._seen)
+
+    @property
     def samples(self) -> int:
         """Tickets in the window."""
         return min(self.total, WINDOW)
@@ -62,7 +49,8 @@ class Watch:
     def add(self, said: Mapping[str, Observation], score: float) -> None:
         """Take in one ticket: what each head said of it, and the score it got."""
         for name, observation in said.items():
-            self._seen[name].append(observation)
+            if name in self._seen:
+                self._seen[name].append(observation)
         self._scores.append(score)
         self._fresh += 1
         self.total += 1
