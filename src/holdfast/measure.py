@@ -54,6 +54,13 @@ METRICS: tuple[Metric, ...] = (
     Metric("resident_bytes", "gauge", ("process",), "Resident memory of the node and of its workers."),
     Metric("disk_free_bytes", "gauge", (), "Free space under the data directory."),
     Metric("disk_written_bytes_total", "counter", (), "Bytes the node has written to disk since it started."),
+    Metric(
+        "write_backs_total",
+        "counter",
+        ("connection", "result"),
+        "Runs of write-back jobs: written, found (applied before), kept (nothing to write), left (a person judged), "
+        "again, dead.",
+    ),
     Metric("ledger_entries_total", "counter", ("kind",), "Ledger entries appended, by kind."),
     Metric(
         "team_entries_total",

@@ -80,7 +80,7 @@ def test_a_route_that_a_person_moved_is_told_even_if_the_priority_stays() -> Non
 def test_a_write_whose_answer_was_lost_is_found_and_not_repeated() -> None:
     intended = Said(decision_id=NEW, sequence=20, priority=P1, route="network", key=KEY)
     verdict = _decide(_task(priority=P1, raw_priority="P1", labels=("network",)), Written(intended=intended))
-    assert verdict == Keep("it was written before, and the answer lost", applied=True)
+    assert verdict == Keep("it was written before, and the answer lost", applied=intended)
 
 
 def test_a_write_that_was_begun_and_not_applied_is_done() -> None:
@@ -91,7 +91,7 @@ def test_a_write_that_was_begun_and_not_applied_is_done() -> None:
 def test_a_peers_write_for_the_same_revision_is_known_by_its_mark() -> None:
     mark = Mark(decision_id=OLD, priority=P3, route="", key=KEY[:16])
     verdict = _decide(_task(priority=P3, raw_priority="P3", mark=mark))
-    assert verdict == Keep("it was written before, and the answer lost", applied=True)
+    assert verdict == Keep("it was written before, and the answer lost", applied=mark)
 
 
 def test_a_peers_older_write_is_no_persons() -> None:

@@ -75,8 +75,8 @@ class Keep:
     """Leave the task as it is."""
 
     reason: str
-    applied: bool = False
-    """True when this very write is there: an earlier attempt was applied, and its answer lost."""
+    applied: Said | Mark | None = None
+    """This very write, where it is there: an earlier attempt was applied and its answer lost, or a peer was faster."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ def _before(own: Said | Mark | None, values: Values, known: Written, order: Orde
     if said is not None and said.key == order.key:
         return Keep("it was written before")
     if own is not None and mark_key(own.key) == mark_key(order.key):
-        return Keep("it was written before, and the answer lost", applied=True)
+        return Keep("it was written before, and the answer lost", applied=own)
     newer = own.decision_id > values.decision_id if isinstance(own, Mark) else False
     if newer or (said is not None and said.sequence > order.sequence):
         return Keep("a newer decision was written before")
