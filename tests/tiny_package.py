@@ -23,17 +23,17 @@ class TinyPackage:
     name: str = "tiny"
 
 
-def write_tiny(path: Path, *, version: str = "1.0.0", wrong: bool = False) -> TinyPackage:
+def write_tiny(path: Path, *, version: str = "1.0.0", name: str = "tiny", wrong: bool = False) -> TinyPackage:
     """Write it to `path`. `wrong`: its trial set expects what it does not answer, as after a bad build."""
     files = dict(tiny.files())
     manifest = tiny.manifest(files)
     files["trial.jsonl"] = _trial(manifest, files, wrong=wrong)
     files["reference.json"] = b"{}"
     manifest = msgspec.structs.replace(
-        manifest, version=version, defaults={"cascade": Default(value=False)}, trial=_with_rows(manifest)
+        manifest, name=name, version=version, defaults={"cascade": Default(value=False)}, trial=_with_rows(manifest)
     )
     write_package(manifest, files, path)
-    return TinyPackage(path)
+    return TinyPackage(path, name)
 
 
 def _with_rows(manifest: Manifest):

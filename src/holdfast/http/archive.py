@@ -9,13 +9,15 @@ from typing import TypeVar
 import msgspec
 
 from holdfast.access import JUDGE, VIEW, Role, require
-from holdfast.apps.triage.archive import MAX_PAGE, Correction, DecisionPage, DecisionQuery
+from holdfast.apps.triage.archive import MAX_PAGE, Correction, DecisionPage, DecisionQuery, NoSuchDecision
 from holdfast.apps.triage.decision import Decision, Priority
 from holdfast.apps.triage.rubric_view import RubricView, show_rubric
 from holdfast.apps.triage.ticket import read_instant
 from holdfast.http.bodies import decode, encode, whole_number
 from holdfast.http.messages import Endpoint, Parameter, Reply, Request
 from holdfast.http.problems import InvalidField
+from holdfast.http.teams import team_asked
+from holdfast.node.active import Active
 from holdfast.node.node import Node
 from holdfast.tier import Tier
 
@@ -31,6 +33,7 @@ _PARAMETERS = (
     Parameter(name="priority", schema={"type": "string", "enum": [one.value for one in Priority]}),
     Parameter(name="tier", schema={"type": "string", "enum": [one.value for one in Tier]}),
     Parameter(name="task_id", description="Of one ticket only."),
+    Parameter(name="team", description="Of one team only; empty: of those that belong to none."),
     Parameter(name="limit", schema={"type": "integer", "minimum": 1, "maximum": MAX_PAGE, "default": 50}),
     Parameter(
         name="cursor",
@@ -53,7 +56,8 @@ class ArchiveEndpoints:
                 method="GET",
                 template="/v1/triage/rubric",
                 call=self.rubric,
-                summary="Weights, ramp, role table, keywords, bands and rules in force.",
+                summary="Weights, ramp, role table, keywords, bands and rules in force, for one team.",
+                parameters=(Parameter(name="team", description="Empty: for tickets of no team."),),
                 needs=VIEW,
                 gives=RubricView,
             ),
@@ -85,9 +89,9 @@ class ArchiveEndpoints:
             ),
         )
 
-    def rubric(self, _request: Request) -> Reply:
+    def rubric(self, request: Request) -> Reply:
         """See the summary."""
-        return Reply(encode(show_rubric(self._node.active.policy)))
+        return Reply(encode(show_rubric(self._of_team(request).policy)))
 
     def decisions(self, request: Request) -> Reply:
         """See the summary."""
@@ -98,6 +102,7 @@ class ArchiveEndpoints:
             priority=_one_of(Priority, given, "priority"),
             tier=_one_of(Tier, given, "tier"),
             task_id=given.get("task_id"),
+            team=team_asked(request.caller, given.get("team")),
             limit=whole_number(given.get("limit", "50"), "limit", least=1, most=MAX_PAGE),
             cursor=given.get("cursor", ""),
         )
@@ -105,14 +110,31 @@ class ArchiveEndpoints:
 
     def decision(self, request: Request) -> Reply:
         """See the summary."""
-        return Reply(encode(self._node.archive.decision(request.arguments["decision_id"])))
+        return Reply(encode(self._seen(request)))
 
     def override(self, request: Request) -> Reply:
         """See the summary."""
         require(request.caller, Role.OPERATOR, "override a decision")
         correction = decode(_CORRECTION, request.body)
+        self._seen(request)
         decided = self._node.archive.correct(request.arguments["decision_id"], correction, by=request.caller.name)
         return Reply(encode(decided))
+
+    def _of_team(self, request: Request) -> Active:
+        team = team_asked(request.caller, request.query().get("team")) or ""
+        found = next((one for one in self._node.parts.teams.actives() if one.team == team), None)
+        if found is None:
+            known = ", ".join(sorted(self._node.loaded.settings.teams)) or "none"
+            raise InvalidField(f"team: expected a configured team ({known}), found {team[:80]!r}", field="team")
+        return found
+
+    def _seen(self, request: Request) -> Decision:
+        """The decision a path names. Another team's is as unknown to its caller as one that never was."""
+        decision_id = request.arguments["decision_id"]
+        found = self._node.archive.decision(decision_id)
+        if not request.caller.sees(found.team):
+            raise NoSuchDecision(f"no decision {decision_id[:40]!r} in the ledger", field="decision_id")
+        return found
 
 
 def _instant(given: dict[str, str], name: str) -> datetime | None:

@@ -15,6 +15,7 @@ from holdfast.http.bodies import encode
 from holdfast.http.deadlines import DEADLINE_HEADER, deadline_of
 from holdfast.http.messages import Endpoint, Parameter, Reply, Request
 from holdfast.http.problems import InvalidField
+from holdfast.http.teams import active_of
 from holdfast.node.active import Active
 from holdfast.node.node import Node
 
@@ -79,7 +80,8 @@ class TriageEndpoints:
         """See the summary."""
         ticket = decode_ticket(request.body)
         node = self._node
-        scored = node.triage.score(ticket, node.active_for(ticket), self._call(request, ticket.deadline_ms))
+        call = self._call(request, (ticket,))
+        scored = node.triage.score(ticket, active_of(node, request.caller, ticket), call)
         return _reply(scored)
 
     def score_each(self, requests: Sequence[Request]) -> Iterator[tuple[int, Reply | Exception]]:
@@ -88,9 +90,9 @@ class TriageEndpoints:
         for position, request in enumerate(requests):
             try:
                 ticket = decode_ticket(request.body)
-                active = self._node.active_for(ticket)
+                active = active_of(self._node, request.caller, ticket)
                 part = asked.setdefault(id(active), (active, {}))[1]
-                part[position] = (ticket, self._call(request, ticket.deadline_ms))
+                part[position] = (ticket, self._call(request, (ticket,)))
             except Exception as error:  # noqa: BLE001  # told to the caller of this ticket, and to no other
                 yield position, error
         for active, part in asked.values():
@@ -101,25 +103,27 @@ class TriageEndpoints:
         """See the summary."""
         tickets = decode_batch(request.body)
         node = self._node
-        shortest_ms = min((one.deadline_ms for one in tickets if one.deadline_ms is not None), default=None)
         scored = node.triage.score_mixed(
-            [(ticket, node.active_for(ticket)) for ticket in tickets], self._call(request, shortest_ms)
+            [(ticket, active_of(node, request.caller, ticket)) for ticket in tickets],
+            self._call(request, tickets),
         )
         return Reply(encode({"decisions": [one.decision for one in scored]}), headers=_headers(scored[0]))
 
-    def _call(self, request: Request, deadline_ms: int | None) -> Call:
+    def _call(self, request: Request, tickets: Sequence[Ticket]) -> Call:
         key = request.header(b"idempotency-key")
         if key is not None and not (0 < len(key) <= _LONGEST_KEY and key.isascii()):
             raise InvalidField(
                 f"header Idempotency-Key: expected 1 to {_LONGEST_KEY} ASCII characters, found {len(key)}",
                 field="Idempotency-Key",
             )
+        deadline_ms = min((one.deadline_ms for one in tickets if one.deadline_ms is not None), default=None)
         default_ms = self._node.loaded.settings.limits.deadline_ms
         return Call(
             deadline_s=deadline_of(request, deadline_ms, default_ms=default_ms),
             started_s=request.arrived_s,
             request_id=request.request_id,
             idempotency_key=key,
+            extra=self._node.parts.reprocess.extra_for([one.reprocess for one in tickets]),
         )
 
 

@@ -9,9 +9,11 @@ from holdfast.finding import Finding
 from holdfast.node.drift import Drift
 from holdfast.node.hooks import Hooks
 from holdfast.node.lanes import JobLanes
+from holdfast.node.reprocess import Reprocess
 from holdfast.node.teams import Teams
 from holdfast.node.tls import Tls
 from holdfast.node.way_out import WayOut
+from holdfast.node.writer import Writer
 
 if TYPE_CHECKING:
     from holdfast.node.node import Node
@@ -42,8 +44,10 @@ class Parts:
     way_out: WayOut
     tls: Tls
     teams: Teams
+    reprocess: Reprocess
     hooks: Hooks
     drift: Drift
+    writer: Writer
     lanes: JobLanes
     """The last to start: by then every kind of job has its owner, who offers to do it in `start`."""
 
@@ -58,7 +62,9 @@ def build_parts(node: Node) -> Parts:
         way_out=WayOut(node),
         tls=Tls(node),
         teams=Teams(node),
+        reprocess=Reprocess(node),
         hooks=Hooks(node),
         drift=Drift(node),
+        writer=Writer(node),
         lanes=JobLanes(node),
     )

@@ -180,7 +180,10 @@ def _flatten(table: Mapping[str, Any], section: type, prefix: str) -> Iterator[t
         kind = hints.get(name)
         if prefix == "" and name in OPEN_SECTIONS and isinstance(value, dict):
             for title, inner in value.items():
-                if isinstance(inner, dict):
+                if inner == {}:  # its name alone says something: all else is the default
+                    first = msgspec.structs.fields(OPEN_SECTIONS[name])[0]
+                    yield f"{name}.{title}.{first.name}", first.default
+                elif isinstance(inner, dict):
                     yield from _flatten(inner, OPEN_SECTIONS[name], f"{name}.{title}.")
                 else:
                     yield f"{name}.{title}", inner

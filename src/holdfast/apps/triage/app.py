@@ -15,18 +15,18 @@ from holdfast.apps.triage.archive import Archive
 from holdfast.apps.triage.decision import Decision, Randomness
 from holdfast.apps.triage.drafting import Drafted, Sitting, Snapshot, draft_decision
 from holdfast.apps.triage.policies import PolicyShelf
-from holdfast.apps.triage.records import unpack_decision
-from holdfast.apps.triage.replay import Replayer
+from holdfast.apps.triage.records import DecisionRecord, unpack_decision
+from holdfast.apps.triage.replay import Replayer, prepared_again
 from holdfast.apps.triage.scoring import Prepared, prepare
 from holdfast.apps.triage.ticket import InvalidTicket, Ticket
 from holdfast.clock import Clock
 from holdfast.database import Transaction
-from holdfast.errors import HoldfastError, Refused
+from holdfast.errors import HoldfastError, Refused, Unavailable
 from holdfast.inference import InferenceRequest, TextOutput
 from holdfast.ledger.journal import Journal
-from holdfast.record import Recorded
+from holdfast.record import Draft, Recorded
 
-__all__ = ["Call", "DecisionGone", "Extra", "Scored", "TriageApp"]
+__all__ = ["Call", "DecisionGone", "Extra", "Scored", "StillDegraded", "TriageApp"]
 
 Extra: TypeAlias = Callable[[Transaction, Sequence[Decision]], None]
 """Runs in the unit of work that records these decisions."""
@@ -37,6 +37,10 @@ _LEAST_S = 0.001
 
 class DecisionGone(Refused):
     """What was recorded can no longer be read: its key was destroyed, or the disk was full when it was made."""
+
+
+class StillDegraded(Unavailable):
+    """The best tier was to decide again, and did not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +131,20 @@ class TriageApp:
         for part in _parts(together, now_s=self._clock.monotonic_s()):
             yield from self._score_together(part, snapshot)
 
+    def score_again(
+        self, record: DecisionRecord, snapshot: Snapshot, call: Call, *, told: Callable[[Decision], Draft]
+    ) -> Scored:
+        """Decide a recorded ticket once more, for the same instant; what `told` says of it is recorded with it.
+
+        Raises StillDegraded, having recorded nothing, when a lower tier answers again, and what the journal raises.
+        """
+        (again,) = self._drafted((prepared_again(record, snapshot.policy),), snapshot, call)
+        if again.decision.served_by.degraded:
+            raise StillDegraded(f"the {again.decision.served_by.tier.value} tier answered again", retry_after_s=1.0)
+        drafts = (again.draft, told(again.decision))
+        proof, _ = self._journal.append_many(drafts, extra=_within(call.extra, [again]))
+        return _scored(again, proof, round((self._clock.monotonic_s() - call.started_s) * 1000.0, 3))
+
     def _score_together(self, asked: _Together, snapshot: Snapshot) -> Iterator[tuple[int, Scored | Exception]]:
         texts = tuple(prepared.ticket.text for prepared, _ in asked.values())
         deadline_s = min(call.deadline_s for _, call in asked.values())
@@ -156,6 +174,13 @@ class TriageApp:
     def _record_together(
         self, drafted: Mapping[int, Drafted], calls: Mapping[int, Call]
     ) -> Iterator[tuple[int, Scored | Exception]]:
+        alone = {position: one for position, one in drafted.items() if calls[position].extra is not None}
+        for position, one in alone.items():  # what else its unit does may fail, and no other ticket with it
+            try:
+                yield position, self._recorded((one,), calls[position])[0]
+            except Exception as error:  # noqa: BLE001  # as below
+                yield position, error
+        drafted = {position: one for position, one in drafted.items() if position not in alone}
         if not drafted:
             return
         try:

@@ -22,6 +22,7 @@ from holdfast.apps.triage.dialect import MalformedEvent
 from holdfast.apps.triage.drafting import Snapshot
 from holdfast.apps.triage.judging import judged_by_a_person
 from holdfast.apps.triage.records import OVERRIDE, unpack_decision, unpack_override
+from holdfast.apps.triage.reprocess import Rescore, rescore_job, worth_it
 from holdfast.apps.triage.sightings import Sighting, Sightings, is_older
 from holdfast.apps.triage.signatures import Delivery, prove
 from holdfast.apps.triage.task import Event, EventKind, Ignored, Task
@@ -240,6 +241,10 @@ class Intake:
             self._sightings.keep(transaction, connection.name, task.id, sighting)
             if connection.writes:
                 self._shelves.jobs.enqueue(transaction, _job(connection, task, decision, before=before, use=use))
+            if connection.terms.reprocess and worth_it(decision):
+                revision = task.revision or use.event_id
+                order = Rescore(decision_id=decision.decision_id, connection=connection.name, revision=revision)
+                self._shelves.jobs.enqueue(transaction, rescore_job(order))
 
     def _delivered(self, use: _Use) -> Outcome | None:
         """What the first delivery of this came to, or None. Raises KeyReused."""

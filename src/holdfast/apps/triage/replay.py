@@ -19,7 +19,7 @@ from holdfast.clock import Clock
 from holdfast.errors import Unavailable
 from holdfast.inference import InferenceRequest
 
-__all__ = ["PackageGone", "Replay", "Replayer"]
+__all__ = ["PackageGone", "Replay", "Replayer", "prepared_again"]
 
 _MODEL_S = 30.0
 _POINTS = 100.0  # a tolerance is of probabilities; a probability of 1 is worth at most this many points
@@ -63,7 +63,7 @@ class Replayer:
         """
         record = self.archive.record(decision_id)
         policy, lens = self.policies.find(record.policy)
-        prepared = _prepared(record, policy)
+        prepared = prepared_again(record, policy)
         again = score(prepared, record.output, lens=lens, policy=policy)
         _expect_package(record, snapshot)
         engine = snapshot.engines.engines.get(record.decision.served_by.tier)
@@ -77,7 +77,7 @@ class Replayer:
         )
 
 
-def _prepared(record: DecisionRecord, policy: Policy) -> Prepared:
+def prepared_again(record: DecisionRecord, policy: Policy) -> Prepared:
     """The ticket as it was read then, for the instant it was scored for."""
     at = read_instant(record.decision.at, UTC, field="/at")
     return replace(prepare(record.read_ticket(), policy.rubric, now=at), readings=record.attachments)

@@ -45,9 +45,9 @@ class Sightings:
     def __init__(self, facts: Facts, vault: Vault) -> None:
         self._facts, self._vault = facts, vault
 
-    def last(self, connection: str, task_id: str) -> Sighting | None:
+    def last(self, connection: str, task_id: str, transaction: Transaction | None = None) -> Sighting | None:
         """The last one, or None."""
-        found = self._facts.noted(_SPACE, f"{connection}\0{task_id}")
+        found = self._facts.noted(_SPACE, f"{connection}\0{task_id}", transaction)
         return _DECODER.decode(found) if found is not None else None
 
     def keep(self, transaction: Transaction, connection: str, task_id: str, sighting: Sighting) -> None:

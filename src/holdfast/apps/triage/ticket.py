@@ -73,6 +73,8 @@ class Ticket(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """How long the caller waits for the answer; not the ticket's own deadline."""
     at: str | None = None
     """The instant to score for; the node's clock when absent."""
+    reprocess: bool = False
+    """Score it once more when the best tier is back, if a lower one has to answer now."""
 
     @property
     def text(self) -> str:
