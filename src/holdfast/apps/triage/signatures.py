@@ -129,8 +129,11 @@ def sign_standard(key: bytes, *, signed_id: str, stamp: str, body: bytes) -> byt
 def _prove_standard(delivery: Delivery, keys: Sequence[bytes]) -> Proof:
     headers = delivery.headers
     signed_id, stamp = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
-    if not (0 < len(signed_id) <= _MOST_ID_CHARACTERS and signed_id.isascii()):
-        raise SignatureRefused(f"header webhook-id: expected 1 to {_MOST_ID_CHARACTERS} ASCII characters")
+    if not (0 < len(signed_id) <= _MOST_ID_CHARACTERS and signed_id.isascii() and "." not in signed_id):
+        # Standard Webhooks, "Signature scheme": with a dot in it, what is signed could be cut in two ways.
+        raise SignatureRefused(
+            f"header webhook-id: expected 1 to {_MOST_ID_CHARACTERS} ASCII characters without a full stop"
+        )
     if not (stamp.isascii() and stamp.isdigit() and len(stamp) <= _MOST_DIGITS):
         raise SignatureRefused("header webhook-timestamp: expected whole seconds since 1970")
     expected = [sign_standard(key, signed_id=signed_id, stamp=stamp, body=delivery.body) for key in keys]
