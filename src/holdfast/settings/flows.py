@@ -67,6 +67,14 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         int,
         Meta(ge=0, le=365, description="After an absence, ask for tasks missed in at most this many days; 0: never."),
     ] = 7
+    backfill_every_s: Annotated[
+        int,
+        Meta(
+            ge=5,
+            le=86_400,
+            description="Pause between two askings for missed tasks; at the start and after a reload it asks at once.",
+        ),
+    ] = 600
     tolerance_s: Annotated[
         int, Meta(ge=1, le=86_400, description="A delivery's time stamp may be this far from the node's clock.")
     ] = 300

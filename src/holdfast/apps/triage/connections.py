@@ -81,6 +81,10 @@ class Terms(Protocol):
         """How far back missed tasks are asked for."""
 
     @property
+    def backfill_every_s(self) -> int:
+        """Pause between two askings."""
+
+    @property
     def tolerance_s(self) -> int:
         """Of a delivery's time stamp."""
 

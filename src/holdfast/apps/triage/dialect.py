@@ -44,6 +44,8 @@ class Ability:
     writes: bool = True
     lists: bool = True
     """Tasks changed since an instant can be listed: missed ones are found when the node was down."""
+    lists_whole: bool = True
+    """A listed task shows all that a delivery does; else only those never seen before are taken from a list."""
     conditional: bool = False
     """Takes If-Match or a lock version: no window between read and write."""
     idempotent: bool = False

@@ -68,10 +68,12 @@ class Turn:
 
 
 class Tracker:
-    """Speaks with trackers through the gate. Holds no state."""
+    """Speaks with trackers through the gate. Remembers which of them refused our token last."""
 
     def __init__(self, gate: Gate) -> None:
         self._gate = gate
+        self.refused: dict[str, str] = {}
+        """Connection -> what it answered. Each entry is set and taken away at once, so it needs no lock."""
 
     def read(self, task_id: str, turn: Turn) -> Task:
         """Return the task as it is now. Raises TaskGone, TrackerRefused, MalformedEvent, and as `_send` does."""
@@ -109,7 +111,9 @@ class Tracker:
         name, status = turn.connection.name, reply.status
         found = f"{name}: {request.method} expected a status from 200 to 299, found {status}"
         if status == HTTPStatus.UNAUTHORIZED:
+            self.refused[name] = found
             raise TokenRefused(f"{found}; put a token that may read and write its tasks into its token_file")
+        self.refused.pop(name, None)
         if status in _BUSY or (status == HTTPStatus.FORBIDDEN and _is_rate_limit(reply)):
             raise TrackerBusy(found, asked_s=_asked_s(reply))
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:

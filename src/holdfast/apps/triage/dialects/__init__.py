@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from holdfast.apps.triage.dialect import Dialect
-from holdfast.apps.triage.dialects.generic import GENERIC
 from holdfast.apps.triage.dialects.alertmanager import Alertmanager
+from holdfast.apps.triage.dialects.generic import GENERIC
 from holdfast.apps.triage.dialects.gitea import Gitea
 from holdfast.apps.triage.dialects.github import GitHub
 from holdfast.apps.triage.dialects.gitlab import GitLab

@@ -1,0 +1,150 @@
+"""Backfill: tasks that were made or changed while nobody here listened, asked for and taken in once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+
+import msgspec
+
+from holdfast.apps.triage.connections import Connection
+from holdfast.apps.triage.decision import instant_text
+from holdfast.apps.triage.sightings import Sightings
+from holdfast.apps.triage.task import Task
+from holdfast.apps.triage.tracker import Tracker, Turn
+from holdfast.clock import Clock
+from holdfast.errors import InvalidInput
+from holdfast.facts import Facts
+from holdfast.job import NewJob
+
+__all__ = ["KIND", "QUEUE", "Backfill", "BackfillOrder", "Progress", "backfill_job", "unpack_backfill"]
+
+QUEUE = KIND = "backfill"
+_OVERLAP_S = 120.0  # a delivery of the last minutes may still be on its way, a tracker's index a little behind
+_MOST_PAGES = 1000
+_SPARE_S = 5.0  # of the lease, for what was just read
+
+
+class BackfillOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which connection is to be asked."""
+
+    schema: int = 1
+    connection: str
+    round: int
+    """Counts the askings of this connection."""
+
+
+class Progress(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Up to when everything is known, by the tracker's clock."""
+
+    schema: int = 1
+    round: int = 0
+    since_at: str = ""
+    """RFC 3339; empty before the first asking."""
+
+
+_ENCODER = msgspec.msgpack.Encoder()
+_ORDER = msgspec.msgpack.Decoder(BackfillOrder)
+_PROGRESS = msgspec.msgpack.Decoder(Progress)
+
+Take = Callable[[Connection, Task], None]
+"""Takes a task in as if its delivery had come; what was scored before is left alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backfill:
+    """Asks trackers what was missed. Holds no state."""
+
+    tracker: Tracker
+    facts: Facts
+    sightings: Sightings
+    clock: Clock
+
+    def progress(self, connection: str) -> Progress:
+        """How far the asking has come."""
+        found = self.facts.get(_fact(connection))
+        return _PROGRESS.decode(found) if found is not None else Progress()
+
+    def run(self, connection: Connection, turn: Turn, take: Take) -> tuple[int, bool]:
+        """Ask for what was changed since the last round and take it; returns how many, and whether that was all.
+
+        The first round only notes the instant: what was there before the connection is nobody's absence. Every page is
+        progress that a crash does not take back. Raises as `Tracker.page` and `take` do.
+        """
+        before = self.progress(connection.name)
+        since = self._since(before, connection.terms.backfill_days)
+        cursor, count, latest = "", 0, since
+        now: datetime | None = None
+        for _ in range(_MOST_PAGES):
+            listing, date = self.tracker.page(instant_text(since), cursor, turn)
+            now = now or _tracker_now(date) or (self.clock.wall_at() if self.clock.wall_trusted() else None)
+            if not before.since_at:
+                break
+            for task in listing.tasks:
+                count += self._take(connection, task, take)
+                latest = max(latest, _changed_at(task) or latest)
+            cursor = listing.next_cursor
+            if not cursor:
+                break
+            if self.clock.monotonic_s() > turn.deadline_s - _SPARE_S:
+                self._keep(connection.name, Progress(round=before.round, since_at=instant_text(latest)))
+                return count, False
+        known_until = now - timedelta(seconds=_OVERLAP_S) if now is not None else latest
+        self._keep(connection.name, Progress(round=before.round + 1, since_at=instant_text(known_until)))
+        return count, True
+
+    def _take(self, connection: Connection, task: Task, take: Take) -> int:
+        if not connection.dialect.ability.lists_whole and self.sightings.last(connection.name, task.id) is not None:
+            return 0  # it would look edited, for want of what the list does not show
+        try:
+            take(connection, task)
+        except InvalidInput:
+            return 0  # it would be refused as a delivery, too; the others are none the worse for it
+        return 1
+
+    def _since(self, before: Progress, most_days: int) -> datetime:
+        """From when to ask: never further back than the operator wants, as far as the clock can be trusted."""
+        since = datetime.fromisoformat(before.since_at) if before.since_at else self.clock.wall_at()
+        if not self.clock.wall_trusted():
+            return since
+        return max(since, self.clock.wall_at() - timedelta(days=most_days))
+
+    def _keep(self, connection: str, progress: Progress) -> None:
+        self.facts.put(_fact(connection), _ENCODER.encode(progress))
+
+
+def backfill_job(order: BackfillOrder) -> NewJob:
+    """Return the job; while one of the same round waits or runs, a second is the same job."""
+    return NewJob(
+        queue=QUEUE,
+        kind=KIND,
+        payload=_ENCODER.encode(order),
+        key=f"backfill:{order.connection}:{order.round}",
+    )
+
+
+def unpack_backfill(payload: bytes) -> BackfillOrder:
+    """Decode the payload. Raises msgspec.DecodeError for one that another version wrote."""
+    return _ORDER.decode(payload)
+
+
+def _fact(connection: str) -> str:
+    return f"backfill {connection}"
+
+
+def _tracker_now(date: str) -> datetime | None:
+    """The tracker's own time of day, which needs no clock of ours (RFC 9110, 6.6.1)."""
+    try:
+        return parsedate_to_datetime(date).astimezone(UTC)
+    except ValueError:
+        return None
+
+
+def _changed_at(task: Task) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(task.revision)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo is not None else None
