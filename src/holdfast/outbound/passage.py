@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 from http.client import HTTPException
 from typing import TYPE_CHECKING
 
@@ -60,13 +61,26 @@ class Exchange:
         from urllib3.exceptions import HTTPError  # noqa: PLC0415  # loaded by Links already
 
         try:
-            return self._read(self._ask(connection))
+            incoming = self._read(self._ask(connection))
         except (OSError, HTTPError, HTTPException) as error:
-            found = "no whole answer in time" if watchdog.expired else told(error)
-            raise ExchangeUncertain(
-                f"{self.address.authority}: expected an answer to {self.request.method}, found: {found}; "
-                "it may have been applied"
-            ) from error
+            raise self._uncertain("no whole answer in time" if watchdog.expired else told(error)) from error
+        if watchdog.expired:
+            raise self._uncertain("no whole answer in time")  # its end is what the watchdog did
+        if self._lacks_its_end(incoming):
+            raise self._uncertain("a head without its end")
+        return incoming
+
+    def _uncertain(self, found: str) -> ExchangeUncertain:
+        return ExchangeUncertain(
+            f"{self.address.authority}: expected an answer to {self.request.method}, found: {found}; "
+            "it may have been applied"
+        )
+
+    def _lacks_its_end(self, incoming: Incoming) -> bool:
+        """Say whether the connection may have been cut within the head, which http.client takes for its end."""
+        framed = "content-length" in incoming.headers or "transfer-encoding" in incoming.headers
+        bodiless = self.request.method == "HEAD" or incoming.status in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
+        return not (framed or bodiless or incoming.body)
 
     def _ask(self, connection: HTTPConnection) -> BaseHTTPResponse:
         request = self.request

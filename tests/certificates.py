@@ -1,0 +1,101 @@
+"""Certificates for tests: an authority of our own, and what it issues, good or not."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+
+def _name(text: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
+
+
+def _alternative(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
+
+
+@dataclass(frozen=True)
+class Issued:
+    """Two PEM files."""
+
+    certificate: Path
+    key: Path
+
+
+class Authority:
+    """Signs certificates into `directory`; `file` is what a client must trust."""
+
+    def __init__(self, directory: Path, name: str = "test authority") -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self._directory, self._name = directory, _name(name)
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._issued = 0
+        certificate = (
+            self._builder(self._name, self._key.public_key(), days=(-3650, 3650))
+            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .add_extension(_usage(signs=True), critical=True)
+            .sign(self._key, hashes.SHA256())
+        )
+        self.file = directory / "authority.pem"
+        self.file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+
+    def issue(self, *names: str, days: tuple[int, int] = (-1, 30)) -> Issued:
+        """A certificate for `names`, good from `days[0]` to `days[1]` days from now."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        alternatives = x509.SubjectAlternativeName([_alternative(name) for name in names])
+        certificate = (
+            self._builder(_name(names[0]), key.public_key(), days=days)
+            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .add_extension(alternatives, critical=False)
+            .add_extension(_usage(signs=False), critical=True)
+            .sign(self._key, hashes.SHA256())
+        )
+        self._issued += 1
+        issued = Issued(self._directory / f"{self._issued}.crt", self._directory / f"{self._issued}.key")
+        issued.certificate.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+        plain = serialization.NoEncryption()
+        form = serialization.PrivateFormat.PKCS8
+        issued.key.write_bytes(key.private_bytes(serialization.Encoding.PEM, form, plain))
+        issued.key.chmod(0o600)
+        return issued
+
+    def _builder(
+        self, subject: x509.Name, key: ec.EllipticCurvePublicKey, *, days: tuple[int, int]
+    ) -> x509.CertificateBuilder:
+        now = datetime.now(UTC)
+        authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
+        return (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(self._name)
+            .public_key(key)
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now + timedelta(days=days[0]))
+            .not_valid_after(now + timedelta(days=days[1]))
+            .add_extension(authority, critical=False)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
+        )
+
+
+def _usage(*, signs: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=True,
+        key_cert_sign=signs,
+        crl_sign=signs,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
