@@ -52,14 +52,16 @@ class Stage:
         return [ticket.body(suffix=suffix) for ticket in self.tickets]
 
     @contextmanager
-    def node(self, name: str, *, highest: str = "full", cascade: bool = False) -> Iterator[Subject]:
+    def node(
+        self, name: str, *, highest: str = "full", cascade: bool = False, module: str = "holdfast"
+    ) -> Iterator[Subject]:
         """A node with the package installed, serving its highest tier."""
         data_dir = self.work / name
         config = self.work / f"{name}.toml"
         config.write_text(_CONFIG.format(highest=highest, cascade=str(cascade).lower()))
         if not data_dir.exists():
             install(config, data_dir, self.package)
-        with Subject(config, data_dir, port=free_port(18470)) as node:
+        with Subject(config, data_dir, port=free_port(18470), module=module) as node:
             node.wait_for_tier(highest, timeout_s=30)
             yield node
         shutil.rmtree(data_dir)

@@ -56,13 +56,14 @@ def free_port(preferred: int, *, host: str = "127.0.0.1") -> int:
 class Subject:
     """A `holdfast serve` of its own, with its configuration file and data directory. Not shared between threads."""
 
-    def __init__(self, config: Path, data_dir: Path, *, port: int) -> None:
+    def __init__(self, config: Path, data_dir: Path, *, port: int, module: str = "holdfast") -> None:
+        """`module`: what is run; another one wraps it, for what cannot be done to a node from outside."""
         self.host, self.port = "127.0.0.1", port
         self.log_path = data_dir.parent / f"{data_dir.name}.log"
         arguments = ["--config", str(config), "--data", str(data_dir), "serve", "--port", str(port)]
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "holdfast", *arguments], stdout=log, stderr=log, stdin=subprocess.DEVNULL
+                [sys.executable, "-m", module, *arguments], stdout=log, stderr=log, stdin=subprocess.DEVNULL
             )
 
     def __enter__(self) -> Self:
