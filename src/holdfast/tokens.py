@@ -55,7 +55,7 @@ class ClockUntrusted(InvalidInput):
 class NewToken(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a new token may."""
 
-    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._@-]{1,64}$")]
+    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._@-]{1,64}\Z")]
     role: str = "viewer"
     scopes: tuple[Scope, ...] = ()
     teams: tuple[str, ...] = ()
