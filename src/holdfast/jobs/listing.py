@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -9,10 +11,10 @@ import msgspec
 from holdfast.database import Transaction
 from holdfast.job import Job, JobState, QueueState
 from holdfast.jobs.limits import QueueLimits
-from holdfast.jobs.rows import STATES, Stage, counted
+from holdfast.jobs.rows import STATES, Stage
 from holdfast.jobs.sealing import Content, Envelopes
 
-__all__ = ["COLUMNS", "JobsQuery", "job_of", "job_rows", "queue_state", "retry"]
+__all__ = ["COLUMNS", "Depths", "JobsQuery", "depths", "job_of", "job_rows", "queue_state", "retry"]
 
 COLUMNS = "id, queue, kind, priority, stage, attempts, enqueued_s, due_s, sealed, told, token"
 _OLDEST = "SELECT min(enqueued_s) FROM jobs WHERE queue = ? AND stage IN ('waiting', 'ready', 'leased')"
@@ -67,19 +69,39 @@ def job_of(row: tuple[Any, ...], envelopes: Envelopes, *, now_s: float) -> Job:
     )
 
 
-def queue_state(
-    transaction: Transaction, queue: str, *, limits: QueueLimits, now_s: float, done_per_minute: float
-) -> QueueState:
+@dataclass(frozen=True, slots=True)
+class Depths:
+    """How many jobs of a queue are in each stage, and when the oldest open one was enqueued."""
+
+    counts: Mapping[str, int]
+    oldest_at_s: float | None
+
+
+def depths(transaction: Transaction) -> dict[str, Depths]:
+    """The depths of every queue that ever had a job."""
+    counts: dict[str, dict[str, int]] = {}
+    for queue, stage, n in transaction.rows("SELECT queue, stage, n FROM job_counts"):
+        counts.setdefault(queue, {})[stage] = n
+    return {queue: Depths(found, _oldest(transaction, queue, found)) for queue, found in counts.items()}
+
+
+def _oldest(transaction: Transaction, queue: str, counts: Mapping[str, int]) -> float | None:
+    if not any(counts.get(stage.value) for stage in (Stage.WAITING, Stage.READY, Stage.LEASED)):
+        return None
+    row = transaction.row(_OLDEST, (queue,))
+    return row[0] if row else None
+
+
+def queue_state(queue: str, found: Depths, *, limits: QueueLimits, now_s: float, done_per_minute: float) -> QueueState:
     """How `queue` is."""
-    oldest = transaction.row(_OLDEST, (queue,))
-    waiting = counted(transaction, queue, Stage.WAITING)
+    waiting = found.counts.get(Stage.WAITING, 0)
     return QueueState(
         queue=queue,
-        ready=counted(transaction, queue, Stage.READY) + waiting,
+        ready=found.counts.get(Stage.READY, 0) + waiting,
         waiting=waiting,
-        leased=counted(transaction, queue, Stage.LEASED),
-        dead=counted(transaction, queue, Stage.DEAD),
-        oldest_s=max(now_s - oldest[0], 0.0) if oldest and oldest[0] is not None else 0.0,
+        leased=found.counts.get(Stage.LEASED, 0),
+        dead=found.counts.get(Stage.DEAD, 0),
+        oldest_s=max(now_s - found.oldest_at_s, 0.0) if found.oldest_at_s is not None else 0.0,
         done_per_minute=done_per_minute,
         lanes=limits.lanes,
         max_waiting=limits.max_waiting,

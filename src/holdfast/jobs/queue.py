@@ -15,7 +15,7 @@ from holdfast.job import Again, Dead, Done, Job, JobState, Lease, NewJob, Outcom
 from holdfast.jobs import rows
 from holdfast.jobs.bell import Bell
 from holdfast.jobs.limits import QueueLimits, backoff_s
-from holdfast.jobs.listing import COLUMNS, JobsQuery, job_of, job_rows, queue_state, retry
+from holdfast.jobs.listing import COLUMNS, Depths, JobsQuery, depths, job_of, job_rows, queue_state, retry
 from holdfast.jobs.pace import Pace
 from holdfast.jobs.rows import Held, Stage
 from holdfast.jobs.sealing import Content, Envelopes, Telling
@@ -31,6 +31,7 @@ _KEPT_S: Mapping[Stage, float] = {
 _MOST_ENDED = 100_000  # of each queue, done and dead
 _PRUNED_AT_ONCE = 500  # the writer serves everybody: no unit of ours may take it for long
 _MOST_REASON, _MOST_LOG = 1_000, 8_000  # characters
+_PRUNE_EVERY_S = 60.0
 _TICK_S = 1.0  # how much of the queue's time a power cut may take
 _FULL_RETRY_S = 10.0
 _UNREADABLE = "it waited longer than the ledger keeps payloads: its key was destroyed, nobody can read it any more"
@@ -87,6 +88,7 @@ class Jobs:
         self._lock = threading.Lock()
         self._bells: dict[str, Bell] = {}
         self._paces: dict[str, Pace] = {}
+        self._prune_at_s = 0.0
         self._next_due_s: dict[str, float | None] = {}
         self._ticked_s = float(database.read(lambda t: t.rows("SELECT at_s FROM job_time"))[0][0])
         self._ahead_s = max(self._ticked_s - moments.age.age_s(), 0.0)
@@ -166,7 +168,7 @@ class Jobs:
 
         Its run counts: a job that ends the node each time becomes a dead letter.
         """
-        queues = self.queues()
+        queues = self._queues()
 
         def unit(transaction: Transaction) -> int:
             found = [job for queue in queues for job in rows.leased(transaction, queue, until_s=float("inf"))]
@@ -177,7 +179,11 @@ class Jobs:
     def step(self) -> None:
         """Seal under today's key; forget what ended long ago, a little at a time. Called by the node's jobs loop."""
         self._envelopes.renew(self._moments.age.age_days())
-        for queue in self.queues():
+        monotonic_s = self._moments.clock.monotonic_s()
+        if monotonic_s < self._prune_at_s:
+            return
+        self._prune_at_s = monotonic_s + _PRUNE_EVERY_S
+        for queue in self._queues():
             for stage in _KEPT_S:
                 self._prune(queue, stage)
 
@@ -190,20 +196,20 @@ class Jobs:
         """The limits of `queue`."""
         return self.limits.get(queue, QueueLimits())
 
-    def queues(self) -> tuple[str, ...]:
-        """Every queue that has limits of its own, or jobs."""
-        found = self._database.read(lambda t: t.rows("SELECT DISTINCT queue FROM job_counts"))
-        return tuple(sorted({*self.limits, *(queue for (queue,) in found)}))
-
     def states(self) -> tuple[QueueState, ...]:
         """How each queue is."""
-        queues, now_s, monotonic_s = self.queues(), self._now_s(), self._moments.clock.monotonic_s()
-
-        def state(transaction: Transaction, queue: str) -> QueueState:
-            rate = self._pace(queue).per_minute(monotonic_s)
-            return queue_state(transaction, queue, limits=self.limits_of(queue), now_s=now_s, done_per_minute=rate)
-
-        return self._database.read(lambda t: tuple(state(t, queue) for queue in queues))
+        found = self._database.read(depths)
+        now_s, monotonic_s = self._now_s(), self._moments.clock.monotonic_s()
+        return tuple(
+            queue_state(
+                queue,
+                found.get(queue, Depths({}, None)),
+                limits=self.limits_of(queue),
+                now_s=now_s,
+                done_per_minute=self._pace(queue).per_minute(monotonic_s),
+            )
+            for queue in sorted({*self.limits, *found})
+        )
 
     def list(self, query: JobsQuery) -> tuple[Job, ...]:
         """Jobs that match `query`, newest first; what is done carries neither key nor payload any more."""
@@ -272,6 +278,10 @@ class Jobs:
                 rows.prune(transaction, queue, stage, before_s=self._now_s(), most=min(excess, _PRUNED_AT_ONCE))
 
         self._database.commit(unit)
+
+    def _queues(self) -> tuple[str, ...]:
+        """Every queue that ever had a job."""
+        return tuple(self._database.read(depths))
 
     def _told(self, outcome: Again | Dead) -> bytes:
         return self._envelopes.seal(Telling(outcome.reason[:_MOST_REASON], outcome.log[-_MOST_LOG:]))
