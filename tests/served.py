@@ -37,6 +37,8 @@ class Served:
     configuration: str = ""
     environment: dict[str, str] = field(default_factory=dict)
     port: int = 0
+    module: str = "holdfast"
+    """What is run: another one wraps it, for what cannot be done to a node from outside."""
 
     def __post_init__(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -50,7 +52,7 @@ class Served:
         with self.log_path.open("ab") as log:
             arguments = ["--config", str(self.config), "--data", str(self.data), "serve", "--port", str(self.port)]
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "holdfast", *arguments],
+                [sys.executable, "-m", self.module, *arguments],
                 stderr=log,
                 stdout=log,
                 stdin=subprocess.DEVNULL,

@@ -1,0 +1,169 @@
+"""What can go wrong on the way to the tracker: each is survived, and a person can see it."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from tests.served import eventually
+from tests.stories.conftest import command
+from tests.stories.desk import PATIENT, Desk, desk
+
+QUICK = PATIENT.replace("[outbound]", "[outbound]\ntimeout_s = 1.0\nconnect_timeout_s = 1.0")
+
+
+def _jobs(one: Desk) -> list[dict[str, Any]]:
+    done = command(one.node, "jobs", "list", "--json")
+    assert done.returncode == 0, done.stderr
+    return list(json.loads(done.stdout)["jobs"])
+
+
+def _told(one: Desk, *words: str) -> bool:
+    """Whether the node's own account of its jobs names the trouble."""
+    return eventually(lambda: all(word in json.dumps(_jobs(one)) for word in words), within_s=10)
+
+
+@pytest.mark.parametrize("kind", ["500", "502", "503", "429", "drop", "garbage"])
+def test_a_tracker_that_fails_three_times_is_written_once(tmp_path: Path, kind: str) -> None:
+    with desk(tmp_path, more=QUICK) as one:
+        one.fake.fail(kind, times=3)
+        number = one.new()
+        assert one.written(number, within_s=20)
+        assert one.idle()
+        assert one.fake.writes(number)[1] == 1
+
+
+@pytest.mark.parametrize("idempotent", ["yes", "no"])
+def test_applied_then_cut_is_not_written_again(tmp_path: Path, idempotent: str) -> None:
+    with desk(tmp_path, "tasking-space", "--idempotent", idempotent, more=QUICK) as one:
+        one.fake.fail("cut", on="write")
+        number = one.new()
+        assert one.idle()
+        assert one.fake.writes(number) == (1, 1)
+
+
+@pytest.mark.parametrize("kind", ["hang", "late", "drip"])
+def test_a_tracker_that_is_too_slow_is_left_after_the_timeout_and_written_once(tmp_path: Path, kind: str) -> None:
+    with desk(tmp_path, more=QUICK) as one:
+        one.fake.fail(kind, on="write", seconds=3.0 if kind != "drip" else 0.2)
+        number = one.new()
+        assert one.written(number, within_s=20)
+        assert one.idle()
+        assert one.fake.writes(number)[1] == 1
+
+
+def test_retry_after_is_waited_for(tmp_path: Path) -> None:
+    with desk(tmp_path, more=QUICK) as one:
+        one.fake.fail("429", retry_after_s=2)
+        started = time.monotonic()
+        assert one.written(one.new())
+        assert time.monotonic() - started >= 2
+
+
+def test_a_redirect_is_not_followed_and_is_told(tmp_path: Path) -> None:
+    with desk(tmp_path, more=QUICK) as one:
+        one.fake.fail("redirect", times=-1, location="http://127.0.0.1:1/elsewhere")
+        one.new()
+        assert _told(one, "redirect")
+
+
+def test_an_answer_that_never_ends_is_not_read_to_its_end(tmp_path: Path) -> None:
+    with desk(tmp_path, more=QUICK) as one:
+        before = one.node.resident_bytes()
+        one.fake.fail("huge")
+        number = one.new()
+        assert one.written(number)
+        assert one.node.resident_bytes() - before < 32 << 20
+
+
+def test_a_name_that_nobody_knows_is_told_and_the_webhook_is_taken(tmp_path: Path) -> None:
+    with desk(tmp_path, more=QUICK, base_url="http://tracker.invalid/api") as one:
+        number = one.fake.create("Production database is down")
+        started = time.monotonic()
+        assert one.deliver(number).status == 202
+        assert time.monotonic() - started < 2
+        assert _told(one, "tracker.invalid")
+
+
+def test_a_tracker_that_is_down_gets_its_write_when_it_is_back(tmp_path: Path) -> None:
+    with desk(tmp_path, more=QUICK) as one:
+        one.fake.fail("drop", times=-1)
+        number = one.new()
+        assert not one.written(number, within_s=1.5)
+        one.fake.behave()
+        assert one.written(number, within_s=40)
+        assert one.fake.writes(number)[1] == 1
+
+
+def test_a_wrong_token_is_told_and_costs_nothing_when_it_is_put_right(tmp_path: Path) -> None:
+    with desk(tmp_path, more=QUICK) as one:
+        right = (tmp_path / "token").read_text()
+        (tmp_path / "token").write_text("wrong")
+        assert command(one.node, "config", "reload").returncode == 0
+        number = one.new()
+        assert _told(one, "token_file")
+        (tmp_path / "token").write_text(right)
+        assert command(one.node, "config", "reload").returncode == 0
+        assert one.written(number, within_s=40)
+
+
+def _certificate(directory: Path, host: str) -> tuple[str, str]:
+    """A certificate that signs itself, for one address."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "fake tracker")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address(host))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    kind = serialization.PrivateFormat.PKCS8
+    plain = key.private_bytes(serialization.Encoding.PEM, kind, serialization.NoEncryption())
+    (directory / "tls.key").write_bytes(plain)
+    (directory / "tls.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    return str(directory / "tls.pem"), str(directory / "tls.key")
+
+
+def _tls(directory: Path, host: str) -> list[str]:
+    certificate, key = _certificate(directory, host)
+    return ["--certificate", certificate, "--key", key]
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused_and_told(tmp_path: Path) -> None:
+    with desk(tmp_path, "tasking-space", *_tls(tmp_path, "127.0.0.1"), more=QUICK) as one:
+        number = one.new()
+        assert _told(one, "certificate")
+        assert one.fake.writes(number) == (0, 0)
+
+
+def test_a_certificate_of_the_ca_file_is_trusted(tmp_path: Path) -> None:
+    options = _tls(tmp_path, "127.0.0.1")
+    more = QUICK.replace("[outbound]", f'[outbound]\nca_file = "{tmp_path}/tls.pem"')
+    with desk(tmp_path, "tasking-space", *options, more=more) as one:
+        assert one.written(one.new())
+
+
+def test_a_certificate_for_another_host_is_refused_even_from_the_ca_file(tmp_path: Path) -> None:
+    options = _tls(tmp_path, "127.0.0.2")
+    more = QUICK.replace("[outbound]", f'[outbound]\nca_file = "{tmp_path}/tls.pem"')
+    with desk(tmp_path, "tasking-space", *options, more=more) as one:
+        number = one.new()
+        assert _told(one, "certificate")
+        assert one.fake.writes(number) == (0, 0)

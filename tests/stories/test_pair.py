@@ -1,0 +1,78 @@
+"""Two nodes behind a balancer, one killed: each task is written back exactly once, without a lease between them."""
+
+from __future__ import annotations
+
+import random
+import signal
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.served import Served
+from tests.stories.balancer import Balancer, balancer
+from tests.stories.desk import PATIENT, send_until_taken, settled
+from tests.trackers.control import FakeTracker, connection, tracker
+
+
+def _kill_when(seen: Balancer, node: Served, after: int) -> threading.Thread:
+    """Kill it for good once the balancer has passed on `after` answers."""
+
+    def wait() -> None:
+        while sum(seen.answered.values()) < after:
+            threading.Event().wait(0.005)
+        node.stop(signal.SIGKILL)
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    return thread
+
+
+def _pair(directory: Path, *, tasks: int, idempotent: str, dialect: str = "tasking-space") -> dict[str, Any]:
+    with tracker(dialect, "--idempotent", idempotent) as fake:
+        settings = connection(fake, directory) + PATIENT
+        nodes = [Served(directory / name, settings) for name in ("one", "two")]
+        try:
+            return _storm(fake, nodes, tasks)
+        finally:
+            for node in nodes:
+                node.stop()
+
+
+def _storm(fake: FakeTracker, nodes: list[Served], tasks: int) -> dict[str, Any]:
+    numbers = fake.create_many([{"title": f"Cannot log in {i}", "description": "since noon"} for i in range(tasks)])
+    deliveries = fake.deliveries(numbers)
+    twice = random.Random(5).sample(deliveries, tasks // 10)  # a tracker that redelivers although it was answered
+    with balancer(*(node.port for node in nodes)) as front:
+        killer = _kill_when(front, nodes[0], tasks // 2)
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda one: send_until_taken(one, [front.port]), [*deliveries, *twice]))
+        killer.join()
+        assert min(front.answered.values()) > tasks // 10
+    nodes[0].start()  # it comes back, with what it had taken and not yet written
+    return settled(fake, tasks, within_s=60 + tasks / 20)
+
+
+@pytest.mark.parametrize("idempotent", ["yes", "no"])
+def test_of_two_nodes_one_is_killed_and_each_task_is_written_once(tmp_path: Path, idempotent: str) -> None:
+    state = _pair(tmp_path, tasks=100, idempotent=idempotent)
+    assert set(state["effective_writes"].values()) == {1}
+    assert (len(state["effective_writes"]), state["overruled"]) == (100, [])
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("idempotent", ["yes", "no"])
+def test_a_thousand_webhooks_over_a_pair_of_which_one_is_killed(tmp_path: Path, idempotent: str) -> None:
+    state = _pair(tmp_path, tasks=1000, idempotent=idempotent)
+    assert set(state["effective_writes"].values()) == {1}
+    assert (len(state["effective_writes"]), state["overruled"]) == (1000, [])
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("dialect", ["github", "jira"])
+def test_a_pair_with_a_tracker_that_has_neither_keys_nor_conditions(tmp_path: Path, dialect: str) -> None:
+    state = _pair(tmp_path, tasks=300, idempotent="own", dialect=dialect)
+    assert set(state["effective_writes"].values()) == {1}
+    assert (len(state["effective_writes"]), state["overruled"]) == (300, [])

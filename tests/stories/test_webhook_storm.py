@@ -1,0 +1,49 @@
+"""A storm of webhooks, a tracker that fails, a node that is killed: exactly one effective write per task."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.stories.desk import Storm, desk, settled, tally
+
+TEXTS = ("Production database is down", "Printer is out of toner", "Cannot log in", "Please order a new laptop")
+
+
+def _storm(
+    directory: Path, *, tasks: int, kills: int, idempotent: str, dialect: str = "tasking-space"
+) -> dict[str, Any]:
+    with desk(directory, dialect, "--idempotent", idempotent) as one:
+        made = [{"title": f"{TEXTS[i % len(TEXTS)]} {i}", "description": f"Report {i}"} for i in range(tasks)]
+        numbers = one.fake.create_many(made)
+        one.fake.fail_by_chance(0.3, seed=7)
+        storm = Storm(one, one.fake.deliveries(numbers), random.Random(3))
+        storm.run(callers=8, kills=kills)
+        state = settled(one.fake, tasks, within_s=60 + tasks / 10)
+        assert one.idle(within_s=60)
+        print(tally(state), "sent", sum(sent for _, sent in storm.taken), "dead", one.queue()["dead"])  # noqa: T201
+        return one.fake.state()
+
+
+def _each_once(state: dict[str, Any], tasks: int) -> bool:
+    counts = state["effective_writes"]
+    return len(counts) == tasks and set(counts.values()) == {1}
+
+
+@pytest.mark.parametrize("idempotent", ["yes", "no"])
+def test_three_hundred_webhooks_and_two_kills_write_each_task_once(tmp_path: Path, idempotent: str) -> None:
+    state = _storm(tmp_path, tasks=150, kills=2, idempotent=idempotent)
+    assert _each_once(state, 150)
+    assert state["overruled"] == []
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("idempotent", ["yes", "no"])
+def test_ten_thousand_webhooks_and_twenty_kills_write_each_task_once(tmp_path: Path, idempotent: str) -> None:
+    state = _storm(tmp_path, tasks=10_000, kills=20, idempotent=idempotent)
+    assert _each_once(state, 10_000)
+    assert state["overruled"] == []
+    assert sum(state["faults"].values()) > 1000
