@@ -56,8 +56,10 @@ class Doorman:
         try:
             known, token = self._tokens.authenticate(_secret(headers))
         except Unauthenticated:
-            # A good token always passes: whoever shares the address with a guesser must not be locked out.
-            self._slow_down(address)
+            # Only what was tried counts, and a good token always passes: whoever shares the address with a guesser
+            # must not be locked out.
+            if b"authorization" in headers:
+                self._slow_down(address)
             raise
         self._pace(token)
         require_need(known, endpoint.needs, f"{endpoint.method} {endpoint.template}")
