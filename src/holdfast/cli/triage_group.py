@@ -12,6 +12,7 @@ TRIAGE_COMMANDS: Mapping[str, tuple[str, str]] = {
     "train": ("holdfast.cli.triage_train:train", "Train a package on your own tickets."),
     "score": ("holdfast.cli.triage:score", "Score one ticket and record the decision."),
     "replay": ("holdfast.cli.triage:replay", "Derive past decisions again."),
+    "similar": ("holdfast.cli.triage_similar:similar", "Find earlier tickets that resemble one."),
     "rules": ("holdfast.cli.triage:rules", "Check rule files, run their fixture tables."),
     "drift": ("holdfast.cli.triage_reports:drift", "Is each package still asked what it was made for?"),
     "evaluate": ("holdfast.cli.triage_evaluate:evaluate", "Judge a package on labelled tickets."),

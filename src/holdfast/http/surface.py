@@ -13,6 +13,7 @@ from holdfast.http.openai import OpenAIEndpoints
 from holdfast.http.openapi import OpenAPIEndpoint
 from holdfast.http.operator import OperatorEndpoints
 from holdfast.http.reports import ReportEndpoints
+from holdfast.http.similar import SimilarEndpoints
 from holdfast.http.table import RouteTable
 from holdfast.http.triage import TriageEndpoints
 from holdfast.node.node import Node
@@ -26,6 +27,7 @@ def route_table(node: Node) -> RouteTable:
         *HealthEndpoints(node).endpoints(),
         *TriageEndpoints(node).endpoints(),
         *ArchiveEndpoints(node).endpoints(),
+        *SimilarEndpoints(node).endpoints(),
         *HookEndpoints(node).endpoints(),
         *ReportEndpoints(node).endpoints(),
         *OpenInferenceEndpoints(node).endpoints(),

@@ -82,7 +82,7 @@ class TriageEndpoints:
         node = self._node
         call = self._call(request, (ticket,))
         scored = node.triage.score(ticket, active_of(node, request.caller, ticket), call)
-        return _reply(scored)
+        return self._reply(ticket, scored, together=1)
 
     def score_each(self, requests: Sequence[Request]) -> Iterator[tuple[int, Reply | Exception]]:
         """Do what `score` does for requests that waited together, and yield the answer to each by its position."""
@@ -97,7 +97,8 @@ class TriageEndpoints:
                 yield position, error
         for active, part in asked.values():
             for position, one in self._node.triage.score_each(part, active):
-                yield position, one if isinstance(one, Exception) else _reply(one)
+                told = one if isinstance(one, Exception) else self._reply(part[position][0], one, together=len(part))
+                yield position, told
 
     def score_batch(self, request: Request) -> Reply:
         """See the summary."""
@@ -107,7 +108,15 @@ class TriageEndpoints:
             [(ticket, active_of(node, request.caller, ticket)) for ticket in tickets],
             self._call(request, tickets),
         )
-        return Reply(encode({"decisions": [one.decision for one in scored]}), headers=_headers(scored[0]))
+        similar, together = node.parts.similar, len(tickets)
+        decisions = [
+            similar.told(ticket, one.decision, together=together) for ticket, one in zip(tickets, scored, strict=True)
+        ]
+        return Reply(encode({"decisions": decisions}), headers=_headers(scored[0]))
+
+    def _reply(self, ticket: Ticket, scored: Scored, *, together: int) -> Reply:
+        decision = self._node.parts.similar.told(ticket, scored.decision, together=together)
+        return Reply(encode(decision), headers=_headers(scored))
 
     def _call(self, request: Request, tickets: Sequence[Ticket]) -> Call:
         key = request.header(b"idempotency-key")
@@ -125,10 +134,6 @@ class TriageEndpoints:
             idempotency_key=key,
             extra=self._node.parts.reprocess.extra_for([one.reprocess for one in tickets]),
         )
-
-
-def _reply(scored: Scored) -> Reply:
-    return Reply(encode(scored.decision), headers=_headers(scored))
 
 
 def _headers(scored: Scored) -> list[tuple[bytes, bytes]]:

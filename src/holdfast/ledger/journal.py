@@ -30,7 +30,7 @@ from holdfast.ledger.anchor import AnchorFile, AnchorKeeper
 from holdfast.ledger.audit import ExportedEntry, anchor_fault, exported, verified
 from holdfast.ledger.chain import Verdict
 from holdfast.ledger.entries import prepared, write
-from holdfast.ledger.query import Entry, Page, Query, scan
+from holdfast.ledger.query import Ahead, Entry, Page, Query, ahead, scan
 from holdfast.ledger.reserve import Mode, Reserve, ReserveLimits
 from holdfast.ledger.retention import Retention
 from holdfast.ledger.rows import MIGRATIONS, Row, at_sequence, destroy_record_keys, head, lookup, lookup_key, touch
@@ -202,6 +202,16 @@ class Journal:
         rows, next_before = scan(self._database, query, subject_key=lookup_key(subject) if subject else None)
         opened = [self._opened(row) for row in rows]
         return Page(entries=tuple(entry for entry in opened if entry is not None), next_before=next_before)
+
+    def follow(self, after: int, *, kinds: tuple[str, ...], limit: int) -> Ahead:
+        """At most `limit` entries of `kinds` after sequence `after`, oldest first: for whoever keeps up with it."""
+        rows, through, last = ahead(self._database, after, kinds=kinds, limit=limit)
+        opened = tuple(entry for row in rows if (entry := self._opened(row)) is not None)
+        return Ahead(entries=opened, through=through, last=last)
+
+    def is_about(self, header: Header, subject: str) -> bool:
+        """Say whether the entry with this header is about `subject`."""
+        return header.subject_hmac == self._vault.hmac("subject", subject.encode()).hex()
 
     def verify(self) -> Verdict:
         """Walk the whole chain and hold it against the anchor; takes seconds for each million entries."""

@@ -14,7 +14,7 @@ from holdfast.ledger.rows import ROW_COLUMNS, Row, lookup
 from holdfast.record import Header
 from holdfast.tier import Tier
 
-__all__ = ["Entry", "Page", "Query", "scan"]
+__all__ = ["Ahead", "Entry", "Page", "Query", "ahead", "scan"]
 
 _WINDOW = 20_000  # entries looked at in one read: about 20 ms on a Pi, so that no reader holds the log for long
 _WINDOW_SQL = ROW_COLUMNS + " WHERE e.sequence >= ? AND e.sequence < ?{} ORDER BY e.sequence DESC LIMIT ?"
@@ -52,6 +52,32 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
 
     entries: tuple[Entry, ...]
     next_before: int | None
+
+
+class Ahead(msgspec.Struct, frozen=True, kw_only=True):
+    """What was recorded since, oldest first."""
+
+    entries: tuple[Entry, ...]
+    through: int
+    """Nothing up to this sequence is missing; to be asked after next."""
+    last: int
+    """Of the ledger now: there is more while `through` is smaller."""
+
+
+def ahead(database: Database, after: int, *, kinds: tuple[str, ...], limit: int) -> tuple[list[Row], int, int]:
+    """Rows of `kinds` after sequence `after`, oldest first, how far that looked, and the last sequence there is."""
+    marks = ", ".join("?" for _ in kinds)
+    sql = f"{ROW_COLUMNS} WHERE e.sequence > ? AND e.sequence <= ? AND e.kind IN ({marks}) ORDER BY e.sequence LIMIT ?"
+
+    def query(transaction: Transaction) -> tuple[list[Row], int, int]:
+        last = _end(transaction) - 1
+        through = min(after + _WINDOW, last)
+        if through <= after:
+            return [], after, last
+        rows = [Row(*row) for row in transaction.rows(sql, (after, through, *kinds, limit))]
+        return rows, rows[-1].sequence if len(rows) == limit else through, last
+
+    return database.read(query)
 
 
 def scan(database: Database, query: Query, *, subject_key: int | None) -> tuple[list[Row], int | None]:

@@ -10,6 +10,7 @@ from holdfast.node.drift import Drift
 from holdfast.node.hooks import Hooks
 from holdfast.node.lanes import JobLanes
 from holdfast.node.reprocess import Reprocess
+from holdfast.node.similar import SimilarTickets
 from holdfast.node.teams import Teams
 from holdfast.node.tls import Tls
 from holdfast.node.way_out import WayOut
@@ -47,6 +48,7 @@ class Parts:
     reprocess: Reprocess
     hooks: Hooks
     drift: Drift
+    similar: SimilarTickets
     writer: Writer
     lanes: JobLanes
     """The last to start: by then every kind of job has its owner, who offers to do it in `start`."""
@@ -65,6 +67,7 @@ def build_parts(node: Node) -> Parts:
         reprocess=Reprocess(node),
         hooks=Hooks(node),
         drift=Drift(node),
+        similar=SimilarTickets(node),
         writer=Writer(node),
         lanes=JobLanes(node),
     )

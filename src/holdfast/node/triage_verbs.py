@@ -37,8 +37,14 @@ def _score(node: Node, asked: ScoreRequest) -> Decision:
     check_ticket(asked.ticket)
     now_s = node.state.clock.monotonic_s()
     wait_s = (asked.ticket.deadline_ms or _DEFAULT_MS) / 1000.0
-    call = Call(deadline_s=now_s + wait_s, started_s=now_s, request_id=f"cli-{secrets.token_hex(8)}")
-    return node.triage.score(asked.ticket, node.active_for(asked.ticket), call).decision
+    call = Call(
+        deadline_s=now_s + wait_s,
+        started_s=now_s,
+        request_id=f"cli-{secrets.token_hex(8)}",
+        extra=node.parts.reprocess.extra_for((asked.ticket.reprocess,)),
+    )
+    scored = node.triage.score(asked.ticket, node.active_for(asked.ticket), call)
+    return node.parts.similar.told(asked.ticket, scored.decision)
 
 
 def _replay(node: Node, asked: ReplayRequest) -> Replay:

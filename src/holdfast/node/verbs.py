@@ -15,6 +15,7 @@ from holdfast.node.ledger_verbs import LEDGER_VERBS
 from holdfast.node.node import Node
 from holdfast.node.package_verbs import PACKAGE_VERBS
 from holdfast.node.report_verbs import REPORT_VERBS
+from holdfast.node.similar_verbs import SIMILAR_VERBS
 from holdfast.node.tokens_verbs import TOKEN_VERBS
 from holdfast.node.triage_verbs import TRIAGE_VERBS
 from holdfast.node.verb import NoArguments, Verb
@@ -43,6 +44,7 @@ VERBS: Mapping[str, Verb] = {
     **PACKAGE_VERBS,
     **TRIAGE_VERBS,
     **REPORT_VERBS,
+    **SIMILAR_VERBS,
     **LEDGER_VERBS,
     **JOBS_VERBS,
     **TOKEN_VERBS,

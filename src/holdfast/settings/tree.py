@@ -160,6 +160,12 @@ class Triage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             description="Share of the whole scale that the worst attached log adds on top; 0: none are read.",
         ),
     ] = 0.1
+    similar: Annotated[
+        int, Meta(ge=0, le=20, description="Earlier tickets that a decision names at most, as like this one; 0: none.")
+    ] = 3
+    similar_capacity: Annotated[
+        int, Meta(ge=1, le=100_000, description="Latest tickets that can be found; 600 bytes of memory for each.")
+    ] = 20_000
     weights: Weights = Weights()
     bands: Bands = Bands()
 

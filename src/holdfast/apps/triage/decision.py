@@ -66,6 +66,12 @@ class Similar(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     task_id: str
     similarity: float
+    """Cosine, 0-1, of what both are about."""
+    priority: Priority
+    """How it ended: a person's word where there is one, else the node's latest."""
+    route: str
+    judged: bool
+    """Whether a person said anything about it."""
 
 
 class Assessment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
