@@ -11,6 +11,7 @@ import msgspec
 from holdfast.access import JUDGE, VIEW, Role, require
 from holdfast.apps.triage.archive import MAX_PAGE, Correction, DecisionPage, DecisionQuery, NoSuchDecision
 from holdfast.apps.triage.decision import Decision, Priority
+from holdfast.apps.triage.reprocess import ReprocessRecord, find_event
 from holdfast.apps.triage.rubric_view import RubricView, show_rubric
 from holdfast.apps.triage.ticket import read_instant
 from holdfast.http.bodies import decode, encode, whole_number
@@ -79,6 +80,14 @@ class ArchiveEndpoints:
                 gives=Decision,
             ),
             Endpoint(
+                method="GET",
+                template="/v1/triage/decisions/{decision_id}/reprocess",
+                needs=VIEW,
+                call=self.reprocessed,
+                summary="What scoring it again said, once the best tier was back: old and new.",
+                gives=ReprocessRecord,
+            ),
+            Endpoint(
                 method="POST",
                 template="/v1/triage/decisions/{decision_id}/override",
                 call=self.override,
@@ -88,6 +97,11 @@ class ArchiveEndpoints:
                 gives=Decision,
             ),
         )
+
+    def reprocessed(self, request: Request) -> Reply:
+        """See the summary."""
+        self._seen(request)
+        return Reply(encode(find_event(self._node.state.journal, request.arguments["decision_id"])))
 
     def rubric(self, request: Request) -> Reply:
         """See the summary."""

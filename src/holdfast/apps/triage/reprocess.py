@@ -5,15 +5,19 @@ from __future__ import annotations
 import msgspec
 
 from holdfast.apps.triage.decision import Decision, Priority
+from holdfast.errors import InvalidInput
 from holdfast.job import NewJob
+from holdfast.ledger.journal import Journal
 from holdfast.record import Draft
 from holdfast.tier import Tier
 
 __all__ = [
     "KIND",
+    "NotReprocessed",
     "ReprocessRecord",
     "Rescore",
     "Verdict",
+    "find_event",
     "reprocess_draft",
     "rescore_job",
     "unpack_rescore",
@@ -61,7 +65,12 @@ class ReprocessRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """Whether a job was enqueued that tells the tracker."""
 
 
+class NotReprocessed(InvalidInput):
+    """The decision was not made again: it need not be, or not yet."""
+
+
 _DECODER = msgspec.msgpack.Decoder(Rescore)
+_RECORD = msgspec.msgpack.Decoder(ReprocessRecord)
 
 
 def worth_it(decision: Decision) -> bool:
@@ -93,6 +102,18 @@ def verdict_of(decision: Decision) -> Verdict:
     )
 
 
+def find_event(journal: Journal, decision_id: str) -> ReprocessRecord:
+    """What came of making a decision again. Raises NotReprocessed."""
+    entry = journal.find(_reference(decision_id))
+    if entry is None or entry.payload is None:
+        raise NotReprocessed(f"decision {decision_id[:40]!r} was not made again", field="decision_id")
+    return _RECORD.decode(entry.payload)
+
+
+def _reference(decision_id: str) -> str:
+    return f"reprocess:{decision_id}"
+
+
 def reprocess_draft(old: Decision, new: Decision, *, written_back: bool) -> Draft:
     """The ledger's entry of the event; found again by the id of the first decision."""
     record = ReprocessRecord(
@@ -105,7 +126,7 @@ def reprocess_draft(old: Decision, new: Decision, *, written_back: bool) -> Draf
     return Draft(
         kind=KIND,
         payload=msgspec.msgpack.encode(record),
-        reference=f"reprocess:{old.decision_id}",
+        reference=_reference(old.decision_id),
         subject=new.task_id,
         tier=new.served_by.tier,
         package=new.served_by.digest,
