@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from holdfast.errors import InvalidInput
-from holdfast.job import Dead, Done, JobState, Lease, NewJob, Outcome
+from holdfast.job import Again, Dead, Done, JobState, Lease, NewJob, Outcome
 from holdfast.jobs import JobsQuery
 from holdfast.node.node import Node
 from tests.node.workshop import eventually, node_at
@@ -128,3 +128,18 @@ def test_settings_of_a_queue_no_node_has_are_refused_by_name(tmp_path: Path) -> 
         node_at(tmp_path / "d", "[queues.writeback]\nlanes = 1\n"),
     ):
         pass
+
+
+def test_a_backlog_of_a_thousand_jobs_leaves_the_wait_in_other_queues_unchanged(node: Node) -> None:
+    waits_s: list[float] = []
+    enough = threading.Event()
+    node.parts.lanes.offer("slow", lambda _: Done() if enough.wait(0.01) else Again("next", after_s=0.0, counts=False))
+    node.parts.lanes.offer("note", lambda lease: waits_s.append(lease.job.age_s) or Done())  # type: ignore[func-returns-value]
+    jobs = [NewJob(queue="write-back", kind="slow", payload=b"", key=f"slow {n}") for n in range(1000)]
+    node.state.database.commit(lambda t: [node.state.jobs.enqueue(t, job) for job in jobs])
+    node.parts.lanes.start()
+    for number in range(20):
+        _add(node, f"quick {number}", queue="reprocess")
+        assert eventually(lambda n=number: len(waits_s) > n)  # type: ignore[misc]
+    enough.set()
+    assert sorted(waits_s)[10] < 0.25

@@ -16,7 +16,7 @@ from holdfast.settings.loading import Sources, load
 @contextmanager
 def node_at(directory: Path, configuration: str = "") -> Iterator[Node]:
     """A node that is built but not started; its configuration can be written again and reloaded."""
-    directory.mkdir(exist_ok=True)
+    directory.mkdir(parents=True, exist_ok=True)
     file = directory / "holdfast.toml"
     file.write_text(configuration)
     with open(os.devnull, "w", encoding="utf-8") as nowhere:  # noqa: PTH123 - a device, not a path

@@ -24,7 +24,7 @@ Run = Callable[[Lease], Outcome]
 """Does one job. What it raises is a failure that may pass."""
 
 _LOOK_EVERY_S = 60.0  # a bell that was not heard costs at most this
-_STEP_S = 2.0
+_STEP_S = 1.0
 _DRAIN_S = 5.0
 _PAUSE_S = 1.0  # while the disk takes no lease, or not the end of a run
 

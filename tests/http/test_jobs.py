@@ -1,0 +1,65 @@
+"""Jobs over HTTP, from a running node."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from holdfast.job import Dead, NewJob
+from tests.node.workshop import node_at
+from tests.served import Served, Start, eventually
+
+
+@pytest.fixture
+def served(start: Start, tmp_path: Path) -> Served:
+    """A node that began with one dead letter and one job that waits."""
+    with node_at(tmp_path / "node0" / "data") as node:
+        jobs, database = node.state.jobs, node.state.database
+        for key, delay_s in (("dead", 0.0), ("later", 3600.0)):
+            job = NewJob(queue="report", kind="unheard-of", payload=b"canary", key=key, delay_s=delay_s)
+            database.commit(lambda t, j=job: jobs.enqueue(t, j))
+        lease = jobs.lease("report")
+        assert lease is not None
+        jobs.finish(lease, Dead("the printer is gone"))
+    return start()
+
+
+def test_the_queues_are_shown_and_measured(served: Served) -> None:
+    shown = {one["queue"]: one for one in served.ask("GET", "/v1/node/queue").json()["jobs"]}
+    assert (shown["report"]["dead"], shown["report"]["waiting"]) == (1, 1)
+    wanted = 'holdfast_queue_jobs{queue="report",state="dead"} 1.0'
+    assert eventually(lambda: wanted in served.ask("GET", "/metrics").body.decode())
+
+
+def test_jobs_are_listed_without_what_they_carry(served: Served) -> None:
+    answer = served.ask("GET", "/v1/node/jobs?state=dead")
+    assert [job["reason"] for job in answer.json()["jobs"]] == ["the printer is gone"]
+    assert b"canary" not in answer.body
+    assert served.ask("GET", "/v1/node/jobs?state=odd").status == 422
+    assert served.ask("GET", "/v1/node/jobs?queue=odd").status == 404
+
+
+def test_a_dead_letter_is_an_alert_until_it_is_retried_or_purged(served: Served) -> None:
+    def alerts() -> set[str]:
+        return {alert["name"] for alert in served.ask("GET", "/v1/node/alerts").json()["alerts"]}
+
+    assert eventually(lambda: "dead-letters" in alerts())
+    assert served.post("/v1/node/queues/report/purge", {"state": "dead"}).json()["jobs"] == 1
+    assert eventually(lambda: "dead-letters" not in alerts())
+
+
+def test_a_job_that_waits_is_run_at_once_when_it_is_retried(served: Served) -> None:
+    assert served.post("/v1/node/jobs/2/retry", {}).json()["jobs"] == 1
+
+    def attempts() -> int:
+        found = served.ask("GET", "/v1/node/jobs?queue=report").json()["jobs"]
+        return next(int(job["attempts"]) for job in found if job["id"] == 2)
+
+    assert eventually(lambda: attempts() > 0)
+    assert served.post("/v1/node/jobs/99/retry", {}).status == 404
+
+
+def test_a_purge_of_an_impossible_state_names_the_field(served: Served) -> None:
+    answer = served.post("/v1/node/queues/report/purge", {"state": "leased"})
+    assert (answer.status, answer.json()["pointer"]) == (422, "/state")
