@@ -81,6 +81,12 @@ METRICS: tuple[Metric, ...] = (
         "drift_psi", "gauge", ("package", "feature"), "How far a feature of tickets or answers is from the reference."
     ),
     Metric("similar_tickets", "gauge", (), "Earlier tickets among which similar ones are found."),
+    Metric(
+        "accuracy_ratio",
+        "gauge",
+        ("package", "version"),
+        "Share of decisions of the last 30 days whose priority people let stand.",
+    ),
     Metric("rules_reloads_total", "counter", ("result",), "Rule files read again: accepted or refused."),
     Metric("swallowed_errors_total", "counter", ("place",), "Errors a loop survived by design; should stay 0."),
 )

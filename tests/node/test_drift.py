@@ -49,16 +49,11 @@ def test_one_ticket_over_and_over_after_real_ones_raises_the_alarm_everywhere(no
     assert shown["packages"][0]["drifting"] is True
 
 
-def test_what_was_seen_before_a_restart_is_seen_again(node: Served) -> None:
-    feed(node, [f"cannot open my mail box number {place}" for place in range(350)])
-    node.stop()
-    node.start()
-    assert eventually(lambda: watched(node)["samples"] == 350, within_s=20)
-
-
-def test_a_stopped_node_can_be_asked_too(node: Served) -> None:
+def test_what_was_seen_before_a_stop_is_seen_again_with_and_without_a_running_node(node: Served) -> None:
     feed(node, [f"cannot open my mail box number {place}" for place in range(350)])
     node.stop()
     shown = holdfast(node, "triage", "drift")
     assert "triage-en 0.9.0: " in shown.stdout
     assert "350 tickets looked at" in shown.stdout
+    node.start()
+    assert eventually(lambda: watched(node)["samples"] == 350, within_s=20)

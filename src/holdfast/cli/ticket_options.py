@@ -21,7 +21,6 @@ _OPTIONS = (
         "paths",
         type=click.Path(path_type=Path),
         multiple=True,
-        required=True,
         help="Labelled tickets: .csv, .tsv or .jsonl, each also with .gz. Repeat for more files.",
     ),
     click.option(
@@ -77,7 +76,9 @@ class TicketOptions:
 
     @classmethod
     def of(cls, context: click.Context) -> TicketOptions:
-        """Take them out of a command's parameters."""
+        """Take them out of a command's parameters. Raises UsageError where nothing names tickets."""
+        if not context.params["paths"] and not context.params.get("from_overrides"):
+            raise click.MissingParameter(ctx=context, param_hint="'--tickets'", param_type="option")
         return cls(**{one.name: context.params[one.name] for one in fields(cls)})
 
     @property

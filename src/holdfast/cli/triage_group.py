@@ -14,6 +14,9 @@ TRIAGE_COMMANDS: Mapping[str, tuple[str, str]] = {
     "replay": ("holdfast.cli.triage:replay", "Derive past decisions again."),
     "similar": ("holdfast.cli.triage_similar:similar", "Find earlier tickets that resemble one."),
     "rules": ("holdfast.cli.triage:rules", "Check rule files, run their fixture tables."),
+    "why": ("holdfast.cli.triage_reports:why", "Why a task has the priority it has."),
+    "overrides": ("holdfast.cli.triage_reports:overrides", "People's corrections, as labelled tickets."),
+    "accuracy": ("holdfast.cli.triage_reports:accuracy", "How often people let a priority stand."),
     "drift": ("holdfast.cli.triage_reports:drift", "Is each package still asked what it was made for?"),
     "evaluate": ("holdfast.cli.triage_evaluate:evaluate", "Judge a package on labelled tickets."),
 }

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from holdfast.cli.corrections_file import write_corrections
 from holdfast.cli.invocation import as_json, print_json
 from holdfast.cli.ticket_options import TicketOptions, with_ticket_options
 from holdfast.workbench.gather import Wishes, gather
@@ -27,9 +28,16 @@ _FILE = click.Path(path_type=Path)
 @click.command(
     help="Learn from labelled tickets and write a package source, with a report beside it (SRC.report/).\n\n"
     "Example: holdfast triage train --tickets issues.csv --label priority=severity -o ./triage-local\n\n"
+    "Again: holdfast triage train --tickets issues.csv --from-overrides -o ./triage-again\n\n"
     "Then: holdfast package build ./triage-local -o triage-local-1.0.0.tar"
 )
 @with_ticket_options
+@click.option(
+    "--from-overrides",
+    is_flag=True,
+    help="Learn from people's corrections too, as the ledger of this data directory has them; alone or beside "
+    "--tickets. They are written to SRC.overrides.jsonl, with the text of the tickets.",
+)
 @click.option("-o", "--out", type=_FILE, required=True, metavar="SRC", help="Package source directory to write.")
 @click.option("--name", help="Of the package; default: the name of SRC.")
 @click.option("--version", default="1.0.0", show_default=True, help="Of the package, a semantic version.")
@@ -68,7 +76,7 @@ def train(context: click.Context, /, **_options: object) -> None:
     tickets = TicketOptions.of(context)
     out: Path = context.params["out"]
     require_free(out)
-    plan, inputs = gather(tickets.paths, tickets.columns(), _wishes(context, tickets))
+    plan, inputs = gather(_paths(context, tickets), tickets.columns(), _wishes(context, tickets))
     _say_assumptions(plan, inputs)
     with watched(sys.stderr, step_weights(plan)) as told:
         finished = run(plan, inputs, told=told)
@@ -77,6 +85,17 @@ def train(context: click.Context, /, **_options: object) -> None:
         print_json({"source": str(out), "reports": str(files.html.parent), "report": finished.report})
     else:
         _print(finished, files, out=out)
+
+
+def _paths(context: click.Context, tickets: TicketOptions) -> tuple[Path, ...]:
+    """The named files and, where it is wished, the corrections."""
+    if not context.params["from_overrides"]:
+        return tickets.paths
+    out: Path = context.params["out"]
+    path = out.with_name(out.name + ".overrides.jsonl")
+    count = write_corrections(path, tickets.columns())
+    click.echo(f"corrections: {count}, in {path}", err=True)
+    return (*tickets.paths, path)
 
 
 def _wishes(context: click.Context, tickets: TicketOptions) -> Wishes:

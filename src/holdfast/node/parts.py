@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Protocol
 
 from holdfast.finding import Finding
+from holdfast.node.accuracy import Accuracy
 from holdfast.node.drift import Drift
 from holdfast.node.hooks import Hooks
 from holdfast.node.lanes import JobLanes
@@ -48,6 +49,7 @@ class Parts:
     reprocess: Reprocess
     hooks: Hooks
     drift: Drift
+    accuracy: Accuracy
     similar: SimilarTickets
     writer: Writer
     lanes: JobLanes
@@ -67,6 +69,7 @@ def build_parts(node: Node) -> Parts:
         reprocess=Reprocess(node),
         hooks=Hooks(node),
         drift=Drift(node),
+        accuracy=Accuracy(node),
         similar=SimilarTickets(node),
         writer=Writer(node),
         lanes=JobLanes(node),

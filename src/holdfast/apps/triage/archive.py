@@ -186,6 +186,8 @@ class Archive:
             reference=_reference(decision_id),
             subject=said.task_id,
             team=said.team,
+            package=said.served_by.digest,
+            band=(correction.priority or said.priority).value,
         )
         self._journal.append(
             draft,

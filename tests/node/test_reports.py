@@ -1,0 +1,124 @@
+"""Corrections on a real node: exported, learnt from, counted, and explained."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from holdfast.store.package import open_package
+from tests.node.test_lifecycle import holdfast
+from tests.served import Served, Start
+from tests.tiny_package import write_tiny
+
+RULES = "[[rule]]\nname='outage'\nwhen={field='text',contains_word='outage'}\nfloor=95\n"
+
+
+@pytest.fixture
+def node(start: Start, tmp_path: Path) -> Served:
+    (tmp_path / "rules.toml").write_text(RULES)
+    node = start(f'[trust]\nallow_unsigned = true\n[triage]\nrules_file = "{tmp_path / "rules.toml"}"\n')
+    package = write_tiny(tmp_path / "tiny.tar").path
+    assert holdfast(node, "package", "install", str(package)).returncode == 0
+    return node
+
+
+def score(node: Served, task: str, title: str) -> dict:
+    answer = node.post("/v1/triage/score", {"id": task, "title": title, "description": f"Reported as {task}."})
+    assert answer.status == 200, answer.body
+    return answer.json()
+
+
+def correct(node: Served, decision: dict, **correction: str) -> None:
+    answer = node.post(f"/v1/triage/decisions/{decision['decision_id']}/override", correction)
+    assert answer.status == 200, answer.body
+
+
+def told(node: Served, *arguments: str) -> dict:
+    done = holdfast(node, "triage", *arguments, "--json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_why_a_task_is_p0_is_one_question(node: Served) -> None:
+    decision = score(node, "acme/shop#12", "Outage of the shop")
+    found = told(node, "why", "acme/shop#12")
+    (traced,) = found["decisions"]
+    assert found["sentence"].startswith("acme/shop#12: tiny 1.0.0 (")
+    assert "unsigned) said P0, score 95, because of rule:outage" in found["sentence"]
+    assert [c["name"] for c in traced["decision"]["contributions"] if c["name"] == "rule:outage"]
+    assert [one["event"] for one in traced["approval"]["events"]] == ["installed", "activated"]
+    assert "floor=95" in traced["policy"]["rules"]
+    assert traced["policy"]["rules_digest"] == decision["rules_digest"]
+
+
+def test_a_correction_shows_in_the_trace_with_who_when_and_why(node: Served) -> None:
+    decision = score(node, "T-1", "Outage drill")
+    correct(node, decision, priority="P3", reason="only a drill")
+    found = node.ask("GET", "/v1/triage/why?task_id=T-1").json()
+    (override,) = found["decisions"][0]["overrides"]
+    assert (override["priority"], override["reason"], override["by"]) == ("P3", "only a drill", "local")
+    assert [event["kind"] for event in found["events"]] == ["decision", "override"]
+    assert "chose P3" in holdfast(node, "triage", "why", "T-1").stdout
+
+
+def test_a_task_nobody_asked_about_is_named(node: Served) -> None:
+    done = holdfast(node, "triage", "why", "T-9")
+    assert done.returncode == 65
+    assert "'T-9': the ledger has no entry about it" in done.stderr
+
+
+def test_an_erased_task_leaves_what_its_headers_say(node: Served) -> None:
+    score(node, "T-1", "Outage")
+    assert holdfast(node, "ledger", "erase", "--task", "T-1", "--yes").returncode == 0
+    found = told(node, "why", "T-1")
+    assert found["decisions"] == []
+    assert found["events"][0]["summary"].endswith("the sealed payload is gone")
+
+
+def test_accuracy_is_what_a_recount_of_the_ledger_gives(node: Served) -> None:
+    decisions = [score(node, f"T-{place}", "Outage" if place % 2 else "hello") for place in range(12)]
+    for decision in decisions[:3]:
+        correct(node, decision, priority="P2" if decision["priority"] != "P2" else "P1")
+    correct(node, decisions[3], route="somewhere-else")
+    listed = json.loads(holdfast(node, "ledger", "show", "--limit", "500", "--json").stdout)["entries"]
+    kinds = [entry["header"]["kind"] for entry in listed]
+    (row,) = told(node, "accuracy", "--period", "all")["rows"]
+    assert (row["decisions"], row["judged"]) == (kinds.count("decision"), kinds.count("override"))
+    assert (row["changed"], row["accuracy"]) == (3, 0.75)
+    node.stop()
+    assert told(node, "accuracy", "--period", "all")["rows"] == [row]
+
+
+def test_only_the_last_correction_of_a_decision_is_exported(node: Served, tmp_path: Path) -> None:
+    decision = score(node, "T-1", "Printer out of toner")
+    correct(node, decision, priority="P3", route="front-desk")
+    correct(node, decision, priority="P1", reason="the boss waits")
+    file = tmp_path / "overrides.jsonl"
+    assert holdfast(node, "triage", "overrides", "export", "-o", str(file)).returncode == 0
+    (row,) = map(json.loads, file.read_text().splitlines())
+    assert (row["id"], row["title"], row["priority"], row["route"]) == ("T-1", "Printer out of toner", "P1", None)
+    assert (row["reason"], row["package"], row["node_priority"]) == ("the boss waits", "tiny", decision["priority"])
+
+
+def test_corrections_alone_train_a_package_that_installs(node: Served, tmp_path: Path) -> None:
+    words = {"P0": "production database down customers cannot pay", "P3": "printer toner low please refill sometime"}
+    for place in range(60):
+        priority = "P0" if place % 2 else "P3"
+        correct(node, score(node, f"T-{place}", f"{words[priority]} case {place}"), priority=priority)
+    source = tmp_path / "again"
+    options = ("--from-overrides", "--split", "random", "--encoder", "none", "-o", str(source))
+    trained = holdfast(node, "triage", "train", *options)
+    assert trained.returncode == 0, trained.stderr
+    assert "corrections: 60" in trained.stderr
+    built = tmp_path / "again.tar"
+    assert holdfast(node, "package", "build", str(source), "-o", str(built)).returncode == 0
+    with open_package(built) as package:
+        assert package.manifest.heads[0].labels == ("P3", "P0")
+
+
+def test_training_from_corrections_says_when_there_are_none(node: Served, tmp_path: Path) -> None:
+    done = holdfast(node, "triage", "train", "--from-overrides", "--encoder", "none", "-o", str(tmp_path / "none"))
+    assert done.returncode == 65
+    assert "expected decisions that people corrected, found none" in done.stderr
