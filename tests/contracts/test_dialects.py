@@ -213,19 +213,9 @@ def test_what_was_written_is_heard_as_the_account_s_own(desk: Desk) -> None:
     assert isinstance(event, Ignored) or event.by == ACCOUNT or event.tasks[0].standing.mark is not None
 
 
-def _choose(desk: Desk, number: int) -> None:
-    """A person makes it the most urgent, in the tracker's way."""
-    name = desk.fake.name
-    words = {"jira": "Highest", "zammad": "3 high", "otobo": "5 very high", "tasking-space": "P0", "generic": "P0"}
-    if name in words:
-        desk.fake.edit(number, priority=words[name])
-    else:
-        desk.fake.edit(number, labels=[*desk.fake.card(number)["labels"], "priority/P0"])
-
-
 def test_a_person_s_priority_is_heard_as_judged_and_by_whom(desk: Desk) -> None:
     number = desk.fake.create("Printer is out of toner")
-    _choose(desk, number)
+    desk.fake.judge(number)
     event = desk.heard(number)
     assert isinstance(event, Event)
     assert event.tasks[0].standing.priority == Priority.P0
@@ -234,7 +224,7 @@ def test_a_person_s_priority_is_heard_as_judged_and_by_whom(desk: Desk) -> None:
 
 def test_a_person_s_priority_is_read(desk: Desk) -> None:
     number = desk.fake.create("Printer is out of toner")
-    _choose(desk, number)
+    desk.fake.judge(number)
     assert desk.read(number).standing.priority == Priority.P0
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from holdfast.apps.triage.dialects import DIALECTS
 from tests.served import eventually
 from tests.stories.desk import Desk, desk
 
+OPEN_WINDOW = {"jira", "zammad", "otobo"}
 EACH_WAY = pytest.mark.parametrize("idempotent", ["yes", "no"])
 
 
@@ -93,3 +96,48 @@ def test_in_shadow_mode_nothing_is_written(tmp_path: Path) -> None:
         assert one.fake.state()["calls"] == {"read": 0, "write": 0}
         found = one.node.ask("GET", f"/v1/triage/decisions?task_id=TS-{number}").json()["decisions"]
         assert len(found) == 1
+
+
+@pytest.fixture(scope="module", params=sorted(set(DIALECTS) - {"alertmanager"}))
+def each(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    """A desk with each tracker; its tests leave their tasks behind."""
+    with desk(tmp_path_factory.mktemp(request.param), request.param) as one:
+        yield one
+
+
+def _overruled(one: Desk, number: int) -> list[str]:
+    return [entry["field"] for entry in one.fake.state()["overruled"] if entry["number"] == number]
+
+
+def test_on_every_tracker_a_person_s_later_choice_stays_whatever_is_edited_after_it(each: Desk) -> None:
+    number = each.new("Cannot log in", "Since this morning.")
+    assert each.written(number)
+    assert each.idle()
+    each.fake.judge(number)
+    each.deliver(number)
+    each.fake.edit(number, title="Nobody on the third floor can log in")
+    each.deliver(number)
+    assert each.idle()
+    assert (each.fake.writes(number)[1], _overruled(each, number)) == (1, [])
+
+
+def test_on_every_tracker_a_choice_stays_although_its_delivery_was_lost(each: Desk) -> None:
+    number = each.new("Cannot log in", "Since this morning.")
+    assert each.written(number)
+    assert each.idle()
+    each.fake.judge(number)  # this webhook never arrives
+    each.fake.edit(number, title="Production is down, nobody can log in")
+    each.deliver(number)
+    assert each.idle()
+    assert (each.fake.writes(number)[1], _overruled(each, number)) == (1, [])
+
+
+def test_the_window_between_read_and_write_is_as_the_howto_pages_say(each: Desk) -> None:
+    """Closed by If-Match; open for one exchange where there is one priority field; labels lose nothing."""
+    number = each.fake.create("Cannot log in", "Since this morning.")
+    each.fake.meanwhile(number, **each.fake.choice(number))
+    before = each.fake.state()["calls"]["write"]
+    each.deliver(number)
+    assert eventually(lambda: each.fake.state()["calls"]["write"] > before)
+    assert each.idle()
+    assert _overruled(each, number) == (["priority"] if each.fake.name in OPEN_WINDOW else [])

@@ -24,6 +24,13 @@ SECRET = "a secret that both sides know, 32 bytes"
 STANDARD = "whsec_c3R1dmVuaW4tdG90YWxseS1zZWNyZXQtMzItYnl0ZXM="
 """Of the form that Standard Webhooks asks for."""
 REPOSITORY = Path(__file__).parents[2]
+_MOST_URGENT = {
+    "jira": "Highest",
+    "zammad": "3 high",
+    "otobo": "5 very high",
+    "tasking-space": "P0",
+    "generic": "P0",
+}  # the others say it with a label
 
 
 @dataclass(frozen=True)
@@ -64,6 +71,15 @@ class FakeTracker:
     def edit(self, number: int, by: str = "emily", **edits: Any) -> list[str]:
         """A person changes it; returns what changed."""
         return list(self._tell("edit", {"number": number, "by": by, "edits": edits}))
+
+    def choice(self, number: int) -> dict[str, Any]:
+        """What a person edits to make a task the most urgent, in this tracker's way."""
+        word = _MOST_URGENT.get(self.name)
+        return {"priority": word} if word else {"labels": [*self.card(number)["labels"], "priority/P0"]}
+
+    def judge(self, number: int, by: str = "emily") -> None:
+        """A person makes it the most urgent."""
+        self.edit(number, by=by, **self.choice(number))
 
     def meanwhile(self, number: int, by: str = "emily", **edits: Any) -> None:
         """A person changes it between the node's read and its write."""
