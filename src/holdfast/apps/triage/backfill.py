@@ -83,7 +83,7 @@ class Backfill:
             if not before.since_at:
                 break
             for task in listing.tasks:
-                count += self._take(connection, task, take)
+                count += self._take(task, turn, take)
                 latest = max(latest, _changed_at(task) or latest)
             cursor = listing.next_cursor
             if not cursor:
@@ -95,9 +95,10 @@ class Backfill:
         self._keep(connection.name, Progress(round=before.round + 1, since_at=instant_text(known_until)))
         return count, True
 
-    def _take(self, connection: Connection, task: Task, take: Take) -> int:
-        if not connection.dialect.ability.lists_whole and self.sightings.last(connection.name, task.id) is not None:
-            return 0  # it would look edited, for want of what the list does not show
+    def _take(self, task: Task, turn: Turn, take: Take) -> int:
+        connection = turn.connection
+        if not task.whole and self.sightings.last(connection.name, task.id) is None:
+            task = self.tracker.read(task.id, turn)  # a list may show less than the task itself does
         try:
             take(connection, task)
         except InvalidInput:

@@ -44,8 +44,6 @@ class Ability:
     writes: bool = True
     lists: bool = True
     """Tasks changed since an instant can be listed: missed ones are found when the node was down."""
-    lists_whole: bool = True
-    """A listed task shows all that a delivery does; else only those never seen before are taken from a list."""
     conditional: bool = False
     """Takes If-Match or a lock version: no window between read and write."""
     idempotent: bool = False
@@ -86,6 +84,8 @@ class Dialect(Protocol):
     """Whether real payloads were at hand when it was written."""
     scheme: Scheme
     ability: Ability
+    words: Mapping[Priority, str]
+    """Its own words for our bands, where a connection names none; empty: ours."""
 
     def decode(self, headers: Mapping[str, str], body: bytes, place: Place) -> Event | Ignored:
         """Read a delivery whose signature was good. `headers` in lower case. Raises MalformedEvent, nothing else."""

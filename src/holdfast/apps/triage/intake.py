@@ -165,7 +165,7 @@ class Intake:
             return self._score(connection, fresh, use, arrival)
 
     def _is_known(self, task: Task, seen: Sighting | None) -> bool:
-        return seen is not None and self._sightings.is_unchanged(task, seen)
+        return seen is not None and (not task.whole or self._sightings.is_unchanged(task, seen))
 
     def _known(
         self, connection: Connection, event: Event, seen: Sequence[Sighting | None], *, use: _Use

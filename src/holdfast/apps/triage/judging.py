@@ -29,7 +29,7 @@ def judged_by_a_person(
     ours = [] if known_other else [one for one in (written.said, written.intended) if one is not None]
     told = event.kind is EventKind.JUDGED
     priority = _priority(standing, decision, seen, told=told)
-    if priority in {one.priority for one in ours}:
+    if any(one.priority == priority or one.raw_priority == standing.raw_priority != "" for one in ours):
         priority = None
     route = _route(connection, standing, decision, seen=seen)
     if route in {one.route for one in ours}:

@@ -67,6 +67,8 @@ class Task:
     """For If-Match; empty where the tracker offers none."""
     url: str = ""
     closed: bool = False
+    whole: bool = True
+    """False where text or attachments are not shown: then it is scored only if it never was."""
 
     def ticket(self) -> Ticket:
         """What is scored."""

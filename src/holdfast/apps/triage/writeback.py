@@ -16,7 +16,7 @@ from holdfast.apps.triage.dialect import TrackerRefused
 from holdfast.apps.triage.marks import mark_key
 from holdfast.apps.triage.task import Mark, Task, Values
 from holdfast.apps.triage.telling import values_of
-from holdfast.apps.triage.tracker import Changed, Tracker, Turn, outcome_of
+from holdfast.apps.triage.tracker import Changed, TokenRefused, Tracker, Turn, outcome_of
 from holdfast.apps.triage.writeback_job import WriteBack
 from holdfast.apps.triage.writeback_record import WriteBackRecord, write_back_draft
 from holdfast.apps.triage.writing import Judgement, Order, Said, Write, Written, Yield, decide
@@ -28,6 +28,7 @@ from holdfast.job import Again, Dead, Done, Lease, Outcome
 from holdfast.jobs import Jobs
 from holdfast.ledger.journal import Journal
 from holdfast.measure import Measures
+from holdfast.outbound.refusals import LinkDown, OverBudget, TlsRefused
 
 __all__ = ["Books", "WriteBacks", "write_key"]
 
@@ -100,15 +101,16 @@ class WriteBacks:
 
     def _errand(self, lease: Lease, asked: WriteBack, connection: Connection) -> _Errand:
         decision = self._books.archive.decision(asked.decision_id)
+        route, band = tracker_route(connection, decision.route.label), decision.priority
         entry = self._books.journal.find(asked.decision_id)
         known = recall_written(self._books.facts, connection.name, asked.task_id)
         order = Order(
             key=write_key(connection, asked.task_id, asked.revision),
             sequence=entry.header.sequence if entry is not None else 0,
             revision=asked.revision,
+            word=connection.place.priorities.get(band) or connection.dialect.words.get(band, ""),
             overruled=known.said is not None and self._overruled(known.said.decision_id),
         )
-        route = tracker_route(connection, decision.route.label)
         return _Errand(
             lease=lease,
             turn=Turn(connection, lease.until_s - _SPARE_S),
@@ -158,10 +160,16 @@ class WriteBacks:
             sequence=errand.order.sequence,
             priority=values.priority,
             route=values.route,
+            raw_priority=errand.order.word,
             key=errand.order.key,
+            revision=task.revision,
         )
         intend(self._books.facts, errand.name, errand.task_id, Written(said=known.said, intended=said))
-        after = self._tracker.write(task, values, errand.turn, key=errand.key)
+        try:
+            after = self._tracker.write(task, values, errand.turn, key=errand.key)
+        except (TrackerRefused, TokenRefused, LinkDown, TlsRefused, OverBudget):
+            intend(self._books.facts, errand.name, errand.task_id, known)  # it was surely not applied
+            raise
         if after is None:
             with suppress(HoldfastError):  # it only tells the tracker's word for the priority: the write itself is done
                 after = self._tracker.read(errand.task_id, errand.turn)
@@ -176,7 +184,7 @@ class WriteBacks:
             sequence=errand.order.sequence,
             priority=stands.priority,
             route=stands.route,
-            raw_priority=after.standing.raw_priority if after is not None else "",
+            raw_priority=after.standing.raw_priority if after is not None else errand.order.word,
             key=errand.order.key,
         )
         keep = keep_said(self._books.facts, errand.name, errand.task_id, said)

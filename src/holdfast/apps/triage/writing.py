@@ -27,6 +27,8 @@ class Said(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """The tracker's word for the priority, as it showed it after the write; empty where it did not."""
     key: str
     """The write's idempotency key."""
+    revision: str = ""
+    """Of the task as it was read before the write: a task that still has it was not written."""
 
 
 class Written(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -49,6 +51,8 @@ class Order:
     """Of the decision, in this node's ledger."""
     revision: str
     """Of the task when it was scored, or the id of the event."""
+    word: str = ""
+    """The tracker's word for the decision's priority, where it has one of its own."""
     overruled: bool = False
     """A person has corrected the decision that was written last."""
 
@@ -96,7 +100,7 @@ def decide(task: Task, values: Values, known: Written, order: Order) -> Verdict:
     same is there already; else it is written, without a route where a person chose one or took it away.
     """
     said, standing = known.said, task.standing
-    own = _own(standing, known)
+    own = _own(task, known)
     before = _before(own, values, known, order)
     if before is not None:
         return before
@@ -130,35 +134,45 @@ def _before(own: Said | Mark | None, values: Values, known: Written, order: Orde
     return None
 
 
-def _own(standing: Standing, known: Written) -> Said | Mark | None:
+def _own(task: Task, known: Written) -> Said | Mark | None:
     """Return which write of a node made the priority that stands there; None where there is none, or a person did."""
-    mark, said, intended = standing.mark, known.said, known.intended
+    standing, said, intended = task.standing, known.said, known.intended
+    mark = standing.mark
     if mark is not None:
         if mark.priority != standing.priority:
             return None
         ours = (one for one in (said, intended) if one is not None and mark_key(one.key) == mark.key)
         return next(ours, mark)
-    if (
-        intended is not None
-        and _stands(intended, standing)
-        and intended.route in {"", standing.route, *standing.labels}
-    ):
+    if intended is not None and _was_applied(intended, task):
         return intended
     return said if said is not None and _stands(said, standing) else None
 
 
+def _was_applied(intended: Said, task: Task) -> bool:
+    """Say whether a write of which nobody heard the answer made what stands there."""
+    standing = task.standing
+    if standing.priority is None and task.revision == intended.revision:
+        return False  # its word is the one that nobody chose, and it stood there before
+    return _stands(intended, standing) and intended.route in {"", standing.route, *standing.labels}
+
+
 def _stands(one: Said, standing: Standing) -> bool:
-    """Say whether the priority there is the one that was written: by its band, or by the word that means none, too."""
-    if standing.priority is not None:
-        return standing.priority == one.priority
-    return bool(one.raw_priority) and one.raw_priority == standing.raw_priority
+    """Say whether the priority there is the one that was written: by the tracker's word, else by its band."""
+    if one.raw_priority and standing.raw_priority:
+        return _is(one.raw_priority, standing.raw_priority)
+    return standing.priority is not None and standing.priority == one.priority
+
+
+def _is(word: str, shown: str) -> bool:
+    return bool(word) and word.casefold() == shown.casefold()
 
 
 def _chosen(task: Task, values: Values, known: Written, order: Order) -> Verdict:
     """Answer where the priority is not one of ours."""
     standing = task.standing
     untouched = known.said is None and standing.mark is None
-    if untouched and standing.priority == values.priority:
+    agreed = values.priority == standing.priority or _is(order.word, standing.raw_priority)
+    if untouched and agreed:
         wanted = _wanted(task, values, known)
         since = task.revision != order.revision
         if since or task.closed or not wanted.values.route or wanted.values.route in standing.labels:
@@ -166,7 +180,7 @@ def _chosen(task: Task, values: Values, known: Written, order: Order) -> Verdict
         return wanted
     shown = _shown_route(standing, known)
     route = shown if shown not in {values.route, *_own_routes(standing, known)} else ""
-    priority = standing.priority if standing.priority != values.priority else None
+    priority = standing.priority if not agreed else None
     if priority is None and not route:
         return Keep(f"somebody chose {values.priority} as well")
     return Yield(Judgement(priority=priority, route=route, reason=f"{standing.priority} was chosen in the tracker"))

@@ -10,6 +10,7 @@ from typing import Literal, NoReturn
 
 import msgspec
 
+from holdfast.apps.triage.decision import Priority
 from holdfast.apps.triage.dialect import Ability, MalformedEvent, Place, Scheme, TrackerRefused
 from holdfast.apps.triage.dialects.replies import decoded, instant
 from holdfast.apps.triage.task import Event, EventKind, Ignored, Listing, Task, Values
@@ -46,6 +47,7 @@ class Alertmanager:
     built_from: Literal["payloads", "documentation"] = "payloads"
     scheme: Scheme = "bearer"
     ability = Ability(writes=False, lists=False)
+    words: Mapping[Priority, str] = {}
 
     def decode(self, headers: Mapping[str, str], body: bytes, place: Place) -> Event | Ignored:  # noqa: ARG002  # Dialect
         """See Dialect."""

@@ -12,6 +12,7 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
+from holdfast.apps.triage.decision import Priority
 from holdfast.apps.triage.dialect import Ability, MalformedEvent, Place, Scheme
 from holdfast.apps.triage.dialects import labels
 from holdfast.apps.triage.dialects.replies import decoded, encode, instant, next_page, reply_body, safe_path
@@ -80,6 +81,7 @@ class Gitea:
     built_from: Literal["payloads", "documentation"] = "payloads"
     scheme: Scheme = "gitea-sha256"
     ability = Ability()
+    words: Mapping[Priority, str] = {}
 
     def decode(self, headers: Mapping[str, str], body: bytes, place: Place) -> Event | Ignored:  # noqa: ARG002  # Dialect
         """See Dialect."""

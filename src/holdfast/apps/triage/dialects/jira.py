@@ -159,6 +159,7 @@ class Jira:
     built_from: Literal["payloads", "documentation"] = "payloads"
     scheme: Scheme = "jira-sha256"
     ability = Ability()
+    words = _WORDS
 
     def decode(self, headers: Mapping[str, str], body: bytes, place: Place) -> Event | Ignored:  # noqa: ARG002  # Dialect
         """See Dialect."""

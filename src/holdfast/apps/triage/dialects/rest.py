@@ -62,6 +62,7 @@ class Rest:
     built_from: Literal["payloads", "documentation"] = "documentation"
     scheme: Scheme = "standard-webhooks"
     ability = Ability(conditional=True, idempotent=True)
+    words: Mapping[Priority, str] = {}
 
     def __init__(self, name: str, read_task: ReadTask) -> None:
         self.name, self._read_task = name, read_task
