@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
 
 from holdfast.job import Dead, NewJob
 from tests.node.workshop import node_at
-from tests.served import Served, Start, eventually
+from tests.served import TICKET, Served, Start, eventually
 
 
 @pytest.fixture
@@ -58,6 +59,25 @@ def test_a_job_that_waits_is_run_at_once_when_it_is_retried(served: Served) -> N
 
     assert eventually(lambda: attempts() > 0)
     assert served.post("/v1/node/jobs/99/retry", {}).status == 404
+
+
+def test_a_request_does_not_wait_for_a_thousand_queued_jobs(start: Start, tmp_path: Path) -> None:
+    idle, laden = start(), tmp_path / "node1" / "data"
+    with node_at(laden) as node:
+        jobs = [NewJob(queue="report", kind="unheard-of", payload=b"", key=f"job {n}") for n in range(1000)]
+        node.state.database.commit(lambda t: [node.state.jobs.enqueue(t, job) for job in jobs])
+    busy = start("[queues.report]\nlanes = 1\nbackoff_s = 0.01\nmax_attempts = 1000\n")
+    pairs = [(_seconds(idle, n), _seconds(busy, n)) for n in range(200)]
+    (waiting,) = [q for q in busy.ask("GET", "/v1/node/queue").json()["jobs"] if q["queue"] == "report"]
+    assert waiting["ready"] + waiting["leased"] == 1000
+    unladen_s, laden_s = (sorted(times)[100] for times in zip(*pairs, strict=True))
+    assert laden_s < 1.5 * unladen_s
+
+
+def _seconds(node: Served, number: int) -> float:
+    started_s = time.perf_counter()
+    assert node.post("/v1/triage/score", {**TICKET, "id": f"T-{number}"}).status == 200
+    return time.perf_counter() - started_s
 
 
 def test_a_purge_of_an_impossible_state_names_the_field(served: Served) -> None:
