@@ -82,4 +82,4 @@ def _instant(revision: str) -> datetime | None:
         moment = datetime.fromisoformat(revision)
     except ValueError:  # a lock version, or nothing: then nobody knows which is the older
         return None
-    return moment if moment.tzinfo is not None else None
+    return moment.replace(microsecond=0) if moment.tzinfo is not None else None  # deliveries often leave them out

@@ -27,6 +27,7 @@ _SCORED = frozenset({"title", "description", "due_date", "severity", "labels"})
 
 
 class _User(msgspec.Struct, frozen=True):
+    id: int | None = None
     username: str = ""
 
 
@@ -53,6 +54,7 @@ class _Attributes(msgspec.Struct, frozen=True):
     updated_at: str | None = None
     due_date: str | None = None
     severity: str | None = None
+    author_id: int | None = None
     url: str | None = None
 
 
@@ -127,7 +129,7 @@ class GitLab:
                 description=issue.description,
                 state=issue.state,
                 labels=names,
-                author=delivery.user if kind is EventKind.CREATED else None,
+                author=_User(id=issue.author_id),
                 created_at=issue.created_at,
                 updated_at=issue.updated_at,
                 due_date=issue.due_date,
@@ -207,7 +209,8 @@ def _task(issue: _Read, project: str, place: Place, *, latest: str = "") -> Task
     metadata = {
         "created_at": _instant(issue.created_at),
         "deadline_at": _instant(issue.due_date),
-        "requester": {"id": issue.author.username} if issue.author and issue.author.username else None,
+        # By number: a delivery about an edit names its author in no other way.
+        "requester": {"id": str(issue.author.id)} if issue.author and issue.author.id is not None else None,
         "labels": labels.metadata_labels(issue.labels, place),
         "repository": project,
         "severity": severity if severity != "unknown" else None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TypeVar
 
@@ -43,14 +43,21 @@ def reply_body(reply: Incoming, what: str) -> bytes:
 
 
 def instant(text: str | None) -> str | None:
-    """Return `text` if it names an instant or a day that can be meant, else None."""
+    """Return the instant or day that `text` names, written one way and to the second; None for one nobody can mean.
+
+    Deliveries and answers of one tracker write the same instant differently: that must not look like an edit.
+    """
     if not text:
         return None
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
         return None
-    return text if moment.year >= _FIRST_YEAR else None
+    if moment.year < _FIRST_YEAR:
+        return None
+    if moment.tzinfo is None or len(text) == len("2026-05-01"):
+        return text
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def next_page(link: str) -> str:
