@@ -157,7 +157,8 @@ def test_the_same_task_is_the_same_ticket_whether_delivered_or_read(desk: Desk) 
     number = desk.fake.create("Database is down", "Nobody can pay.", labels=["vip"])
     event, read = desk.heard(number), desk.read(number)
     assert isinstance(event, Event)
-    assert _to_the_second(event.tasks[0]) == _to_the_second(read)
+    heard = event.tasks[0] if read.whole else dataclasses.replace(event.tasks[0], description="")
+    assert _to_the_second(heard) == _to_the_second(read)
 
 
 def _to_the_second(task: Task) -> object:

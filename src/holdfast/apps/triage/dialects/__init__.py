@@ -11,7 +11,9 @@ from holdfast.apps.triage.dialects.gitea import Gitea
 from holdfast.apps.triage.dialects.github import GitHub
 from holdfast.apps.triage.dialects.gitlab import GitLab
 from holdfast.apps.triage.dialects.jira import Jira
+from holdfast.apps.triage.dialects.otobo import Otobo
 from holdfast.apps.triage.dialects.tasking_space import TASKING_SPACE
+from holdfast.apps.triage.dialects.zammad import Zammad
 
 __all__ = ["DIALECTS"]
 
@@ -22,6 +24,8 @@ DIALECTS: Mapping[str, Dialect] = {
     "github": GitHub(),
     "gitlab": GitLab(),
     "jira": Jira(),
+    "otobo": Otobo(),
     "tasking-space": TASKING_SPACE,
+    "zammad": Zammad(),
 }
 """One row per tracker. Rows are instances: a dialect holds no state."""

@@ -133,8 +133,11 @@ def rest_standing(judged: Judged, place: Place) -> Standing:
     word = judged.priority or ""
     mark, labels = read_mark(judged.explanation), judged.labels or ()
     routes = set(place.routes.values()) | ({mark.route} if mark is not None and mark.route else set())
+    band = None if word in place.unset else _band(word, place)
+    if mark is not None and place.priorities.get(mark.priority, mark.priority.value) == word:
+        band = mark.priority  # ours, even where its word is also the one that nobody chose
     return Standing(
-        priority=None if word in place.unset else _band(word, place),
+        priority=band,
         raw_priority=word,
         route=next((one for one in labels if one in routes), ""),
         labels=labels,
