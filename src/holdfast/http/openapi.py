@@ -22,15 +22,25 @@ _PROBLEM_STATUSES = {
     "GET": ("404", "422", "503"),
     "POST": ("400", "403", "404", "409", "413", "415", "422", "503"),
 }
+_GUARDED_STATUSES = ("401", "403", "429")
 _MEANINGS = {
     "400": "Malformed body",
+    "401": "The node has tokens, and this request none that is good",
     "403": "Not permitted here",
     "404": "Not found",
     "409": "Conflict with what was done before",
     "413": "Body too large",
     "415": "Not a media type this path takes",
+    "429": "This caller asks too often; `Retry-After` says when",
     "422": "One field is wrong; `pointer` names it",
     "503": "Busy or not ready; `Retry-After` says when",
+}
+
+
+_TOKEN = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "Needed once the node has a token (`holdfast token create`). Each operation says its role and scope.",
 }
 
 
@@ -80,7 +90,7 @@ def description(endpoints: Iterable[Endpoint]) -> dict[str, Any]:
         },
         "jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
         "paths": paths,
-        "components": {"schemas": components},
+        "components": {"schemas": components, "securitySchemes": {"token": _TOKEN}},
     }
 
 
@@ -95,6 +105,10 @@ def _operation(endpoint: Endpoint, schemas: dict[type, dict[str, Any]]) -> dict[
         "parameters": [*arguments, *map(_parameter, endpoint.parameters)],
         "responses": _responses(endpoint, schemas),
     }
+    if endpoint.needs is not None:
+        operation["security"] = [{}, {"token": []}]
+        operation["x-holdfast-role"] = endpoint.needs.role.name.lower()
+        operation["x-holdfast-scope"] = endpoint.needs.scope.value
     if endpoint.method == "POST":
         schema = schemas[endpoint.takes] if endpoint.takes is not None else {}
         content = {kind.decode(): {"schema": schema} for kind in endpoint.media_types if kind}
@@ -106,7 +120,8 @@ def _responses(endpoint: Endpoint, schemas: dict[type, dict[str, Any]]) -> dict[
     kind = endpoint.gives_media_type
     schema = schemas[endpoint.gives] if endpoint.gives is not None else {}
     responses: dict[str, Any] = {"200": {"description": "The answer", "content": {kind: {"schema": schema}}}}
-    for status in _PROBLEM_STATUSES[endpoint.method]:
+    guarded = _GUARDED_STATUSES if endpoint.needs is not None else ()
+    for status in sorted({*_PROBLEM_STATUSES[endpoint.method], *guarded}):
         if endpoint.failures is None:
             content = {"application/problem+json": {"schema": schemas[Problem]}}
         else:

@@ -154,7 +154,7 @@ def status(node: Node) -> NodeStatus:
         uptime_s=round(node.state.clock.monotonic_s() - node.started_s, 1),
         age_s=round(node.state.facts.age_s(), 1),
         settings_generation=node.generation,
-        open_access=True,
+        open_access=not node.state.tokens.any,
         answered=answered,
         memory_bytes={labels[0]: int(value) for labels, value in numbers["resident_bytes"].items()},
         disk_free_bytes=node.senses.disk_free_bytes,

@@ -129,7 +129,7 @@ class NodeStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds this node has run since it was set up, restarts included."""
     settings_generation: int
     open_access: bool
-    """True while no users are configured: anybody on this machine may call it."""
+    """True while there are no tokens: anybody on this machine, and nobody else, may call it."""
     answered: dict[str, int]
     """Texts answered since start, by tier."""
     memory_bytes: dict[str, int]

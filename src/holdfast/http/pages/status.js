@@ -79,7 +79,7 @@ function cards(status) {
     card("Memory in use", bytes(memory), Object.entries(status.memory_bytes).map(([name, size]) => `${name} ${bytes(size)}`).join(", ")),
     card("Disk free", bytes(status.disk_free_bytes)),
     card("Temperature", status.temperature_c === null ? "no sensor" : `${status.temperature_c.toFixed(0)} °C`),
-    card("Access", status.open_access ? "this machine only" : "users", status.open_access ? "no users are configured" : ""));
+    card("Access", status.open_access ? "this machine only" : "by token", status.open_access ? "there are no tokens" : ""));
 }
 
 async function read(path) {
