@@ -31,7 +31,10 @@ _PROPERTY = "holdfast"
 _FARTHEST_WEST = timedelta(hours=12)  # JQL reads a time in the time zone of the account, which nobody tells us
 _KEY = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,50}-[0-9]{1,18}")
 _PROJECT = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,50}")
-_FIELDS = "summary,description,priority,labels,duedate,created,updated,reporter,issuetype,status,project,components,attachment"
+_FIELDS = (
+    "summary,description,priority,labels,duedate,created,updated,reporter,issuetype,status,project,components,"
+    "attachment"
+)
 _WORDS: Mapping[Priority, str] = {
     Priority.P0: "Highest",
     Priority.P1: "High",
