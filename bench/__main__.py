@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from bench import backlog, cost, durable, resilience, standing
+from bench import backlog, cost, durable, resilience, similar, standing
 from bench.raw import raw_cpu_ms
 from bench.rows import Row, printed
 from bench.stage import Stage
@@ -88,6 +88,7 @@ def _scenarios(stage: Stage, raw_ms: float, *, quick: bool) -> dict[str, Callabl
         "cold": lambda: standing.cold_start(stage),
         "idle": lambda: standing.idle(stage, seconds=10 if quick else 30),
         "ledger": durable.ledger,
+        "similar": lambda: similar.similar(stage.work),
         "backlog": lambda: backlog.backlog(stage, seconds=3 if quick else 8, rounds=2 if quick else 6),
     }
 

@@ -67,7 +67,7 @@ class Ahead(msgspec.Struct, frozen=True, kw_only=True):
 def ahead(database: Database, after: int, *, kinds: tuple[str, ...], limit: int) -> tuple[list[Row], int, int]:
     """Rows of `kinds` after sequence `after`, oldest first, how far that looked, and the last sequence there is."""
     marks = ", ".join("?" for _ in kinds)
-    sql = f"{ROW_COLUMNS} WHERE e.sequence > ? AND e.sequence <= ? AND e.kind IN ({marks}) ORDER BY e.sequence LIMIT ?"
+    sql = f"{ROW_COLUMNS} WHERE e.sequence > ? AND e.sequence <= ? AND +e.kind IN ({marks}) ORDER BY e.sequence LIMIT ?"
 
     def query(transaction: Transaction) -> tuple[list[Row], int, int]:
         last = _end(transaction) - 1
@@ -123,8 +123,9 @@ def _end(transaction: Transaction) -> int:
 def _conditions(query: Query) -> tuple[str, tuple[Any, ...]]:
     """SQL for the conditions on columns, each beginning with AND, and its bindings."""
     kinds = ", ".join("?" for _ in query.kinds)
+    column = "+e.kind" if query.band is None else "e.kind"  # `+`: no index of kinds, which would sort the whole ledger
     given: list[tuple[str, tuple[Any, ...]]] = [
-        (f"e.kind IN ({kinds})", query.kinds or ()),
+        (f"{column} IN ({kinds})", query.kinds or ()),
         ("e.recorded_ms >= ?", (_milliseconds(query.since_at),) if query.since_at else ()),
         ("e.recorded_ms < ?", (_milliseconds(query.until_at),) if query.until_at else ()),
         ("e.tier = ?", (query.tier.value,) if query.tier else ()),

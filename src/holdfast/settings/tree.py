@@ -165,7 +165,7 @@ class Triage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     ] = 3
     similar_capacity: Annotated[
         int, Meta(ge=1, le=100_000, description="Latest tickets that can be found; 600 bytes of memory for each.")
-    ] = 20_000
+    ] = 10_000
     weights: Weights = Weights()
     bands: Bands = Bands()
 

@@ -29,6 +29,7 @@ __all__ = ["TicketMemory"]
 _ERASURE, _RETENTION = "erasure", "retention"
 _FOLLOWED = (DECISION, OVERRIDE, _ERASURE, _RETENTION)
 _PAGE = 128
+_BUSY = 250  # entries since the last turn, half a second ago
 _LEAST = 0.3  # 99 of 100 pairs of unrelated bundled tickets are less alike
 
 _Name: TypeAlias = tuple[str, str]
@@ -72,6 +73,8 @@ class TicketMemory:
         self._groups: dict[str, int] = {}
         self._judged: dict[_Name, _Judged] = {}
         """Of tasks whose decision was not met yet: going back in the ledger, the correction comes first."""
+        self._last: int | None = None
+        """Sequence of the ledger when it was last looked at."""
         self._ahead: int | None = None
         self._before: int | None = None
         self.complete = False
@@ -109,22 +112,24 @@ class TicketMemory:
 
     def step(self, budget_s: float) -> bool:
         """Take in what is new, then go on back; stop after about `budget_s`. True when there is more to do at once."""
-        end_s = self._clock.monotonic_s() + budget_s
+        end_s, before = self._clock.monotonic_s() + budget_s, self._last
         while True:
             with self._stepping:
                 more = self._follow() or self._go_back()
             if not more or self._clock.monotonic_s() >= end_s:
                 return more
+            if before is not None and self._last is not None and self._last - before > _BUSY:
+                return True  # the node has tickets to answer: what was met today can be found a little later
 
     def _follow(self) -> bool:
         """Take in one page of what was recorded since; True when there is more."""
         if self._ahead is None:
             self._ahead = self._journal.follow(0, kinds=(), limit=1).last
-            self._before = self._ahead + 1
+            self._last, self._before = self._ahead, self._ahead + 1
             return False
         new = self._journal.follow(self._ahead, kinds=_FOLLOWED, limit=_PAGE)
         self._take(new.entries)
-        self._ahead = new.through
+        self._ahead, self._last = new.through, new.last
         return new.through < new.last
 
     def _go_back(self) -> bool:
