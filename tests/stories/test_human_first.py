@@ -141,3 +141,14 @@ def test_the_window_between_read_and_write_is_as_the_howto_pages_say(each: Desk)
     assert eventually(lambda: each.fake.state()["calls"]["write"] > before)
     assert each.idle()
     assert _overruled(each, number) == (["priority"] if each.fake.name in OPEN_WINDOW else [])
+
+
+def test_on_every_tracker_the_node_s_own_write_is_neither_a_task_nor_a_correction(each: Desk) -> None:
+    number = each.new("Cannot log in", "Since this morning.")
+    assert each.written(number)
+    assert each.idle()
+    echo = each.deliver(number)
+    assert echo.status == 200
+    assert "ignored" in echo.json()
+    assert each.idle()
+    assert each.fake.writes(number) == (1, 1)
