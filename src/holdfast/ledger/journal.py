@@ -338,12 +338,15 @@ class Journal:
         found = self._database.commit(unit)
         if isinstance(found, _Written):
             self._anchor.advance(found.last, found.hash)
-            for kind, count in Counter(draft.kind for draft in drafts).items():
-                self._measures.add("ledger_entries_total", kind, amount=count)
-            for draft in drafts:
-                if draft.team:
-                    self._measures.add("team_entries_total", draft.team, draft.kind, draft.band or "")
+            self._count(drafts)
         return found
+
+    def _count(self, drafts: Sequence[Draft]) -> None:
+        for kind, count in Counter(draft.kind for draft in drafts).items():
+            self._measures.add("ledger_entries_total", kind, amount=count)
+        for draft in drafts:
+            if draft.team:
+                self._measures.add("team_entries_total", draft.team, draft.kind, draft.band or "")
 
     def _replayed(self, sequence: int) -> Recorded:
         entry = self.entry(sequence)
