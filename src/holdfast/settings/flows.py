@@ -56,8 +56,8 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     routes: Annotated[
         dict[str, str],
         Meta(
-            description="Route to the tracker's own label or group; a route that is not named here is not written. "
-            "Empty: routes are written as they are."
+            description="Route to the tracker's own label or group. A route that is not named here is not written, "
+            "or as `needs-triage` where that is named."
         ),
     ] = msgspec.field(default_factory=dict)
     reprocess: Annotated[

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from holdfast.apps.triage.connections import tracker_route
 from holdfast.apps.triage.decision import NEEDS_TRIAGE, Priority
 from holdfast.apps.triage.intake import ConnectionUnready, Overruled, Taken
 from holdfast.apps.triage.scoring import Policy
@@ -167,19 +168,21 @@ def test_our_own_write_back_is_ignored(counter: Counter) -> None:
 
 
 def test_without_an_account_our_write_back_is_known_by_its_values(counter: Counter) -> None:
+    counter.connect(routes={"access": "team/access"})
     first = _taken(counter.hand_in(issue())).decisions[0]
     said = Said(decision_id=first.decision_id, sequence=1, priority=Priority.P0, key="k")
     intend(counter.office.desk.facts, "forge", first.task_id, Written(intended=said))
-    labels = ["bug", "priority/P0", first.route.label]
+    labels = ["bug", "priority/P0", "team/access"]
     outcome = counter.hand_in(issue(action="labeled", label="priority/P0", labels=labels, **LATER))
     assert isinstance(outcome, Ignored)
     assert counter.office.app.archive.decision(first.decision_id).override is None
 
 
 def test_the_label_of_our_own_route_is_no_news(counter: Counter) -> None:
+    counter.connect(routes={"access": "team/access"})
     first = _taken(counter.hand_in(issue())).decisions[0]
-    assert first.route.label != NEEDS_TRIAGE
-    label = first.route.label
+    assert first.route.label == "access"
+    label = "team/access"
     outcome = counter.hand_in(issue(action="labeled", label=label, labels=["bug", label], **LATER))
     assert isinstance(outcome, Ignored)
 
@@ -211,6 +214,21 @@ def test_an_override_that_is_delivered_again_is_recorded_once(counter: Counter) 
 
 def _last_sequence(counter: Counter) -> int:
     return counter.office.desk.journal.list(Query(limit=1)).entries[0].header.sequence
+
+
+@pytest.mark.parametrize(
+    ("routes", "word"),
+    [
+        ({"network": "team/network"}, "team/network"),
+        ({"hardware": "team/hardware"}, ""),
+        ({"hardware": "team/hardware", NEEDS_TRIAGE: "triage-me"}, "triage-me"),
+        ({}, ""),
+    ],
+)
+def test_only_labels_the_tracker_has_are_ever_written(counter: Counter, routes: dict[str, str], word: str) -> None:
+    connection = counter.connect(routes=routes)
+    assert tracker_route(connection, "network") == word
+    assert tracker_route(counter.connect(routes=routes, write_route=False), "network") == ""
 
 
 def test_a_route_a_person_chose_is_recorded_in_our_words(counter: Counter) -> None:

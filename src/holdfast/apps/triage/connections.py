@@ -143,8 +143,6 @@ def tracker_route(connection: Connection, label: str) -> str:
     terms = connection.terms
     if not terms.write_route:
         return ""
-    if not terms.routes:
-        return "" if label == NEEDS_TRIAGE else label
     return terms.routes.get(label) or terms.routes.get(NEEDS_TRIAGE, "")
 
 

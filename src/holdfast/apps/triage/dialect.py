@@ -66,8 +66,8 @@ class Place:
     label_prefix: str = "priority/"
     """Of labels that carry the priority, where the tracker has no field for it."""
     routes: Mapping[str, str] = field(default_factory=dict)
-    """Our route -> the tracker's own label or group for it: the only ones that are written. Empty: routes as they
-    are, and which of a task's labels is its route cannot be told."""
+    """Our route -> the tracker's own label or group for it: the only ones that are written, and the only labels
+    that are taken for a route."""
     project: str = ""
     """Where listing needs one: `owner/repo`, a project key, a group."""
 
