@@ -99,3 +99,10 @@ def _usage(*, signs: bool) -> x509.KeyUsage:
         encipher_only=False,
         decipher_only=False,
     )
+
+
+def encrypted(key: Path) -> bytes:
+    """The same key under a password, which a node has nobody to ask for."""
+    loaded = serialization.load_pem_private_key(key.read_bytes(), password=None)
+    hidden = serialization.BestAvailableEncryption(b"x")
+    return loaded.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, hidden)

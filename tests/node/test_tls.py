@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import ssl
-import subprocess
 from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,7 +12,7 @@ import pytest
 
 from holdfast.node.tls import Tls, TlsFilesUnusable
 from holdfast.settings.tree import Server, Settings
-from tests.certificates import Authority, Issued
+from tests.certificates import Authority, Issued, encrypted
 from tests.outbound.scripted import HeldClock
 
 
@@ -102,8 +101,7 @@ def test_files_that_cannot_be_used_are_named(
 ) -> None:
     issued = authority.issue("localhost")
     (tmp_path / "text").write_text("hello")
-    encrypt = ["openssl", "pkey", "-in", str(issued.key), "-aes256", "-passout", "pass:x"]
-    subprocess.run([*encrypt, "-out", str(tmp_path / "encrypted")], check=True, capture_output=True, timeout=30)
+    (tmp_path / "encrypted").write_bytes(encrypted(issued.key))
     pair = Issued(tmp_path / certificate if certificate else issued.certificate, tmp_path / key if key else issued.key)
     with pytest.raises(TlsFilesUnusable, match=expected):
         part(pair)[0].open()

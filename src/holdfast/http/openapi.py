@@ -40,7 +40,7 @@ _MEANINGS = {
 _TOKEN = {
     "type": "http",
     "scheme": "bearer",
-    "description": "Needed once the node has a token (`holdfast token create`). Each operation says its role and scope.",
+    "description": "Asked for once the node has one (`holdfast token create`). Each operation says its role and scope.",
 }
 
 
