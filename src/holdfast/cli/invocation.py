@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import click
 
 from holdfast.errors import HoldfastError
 from holdfast.settings.loading import Loaded, Sources, load
+from holdfast.settings.place import promoted_file
 
 __all__ = ["Invocation", "OwnerError", "as_json", "columns", "invocation", "print_json"]
 
@@ -52,7 +53,10 @@ class Invocation:
         given: dict[str, object] = dict(flags or {})
         if self.directory is not None:
             given["data.directory"] = str(self.directory)
-        return load(Sources(self.files(), os.environ, given))
+        sources = Sources(self.files(), environment=os.environ, flags=given)
+        loaded = load(sources)
+        promoted = promoted_file(loaded.settings, os.environ)
+        return loaded if promoted is None else load(replace(sources, promoted=promoted))
 
 
 def invocation() -> Invocation:

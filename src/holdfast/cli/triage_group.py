@@ -17,7 +17,9 @@ TRIAGE_COMMANDS: Mapping[str, tuple[str, str]] = {
     "why": ("holdfast.cli.triage_reports:why", "Why a task has the priority it has."),
     "overrides": ("holdfast.cli.triage_reports:overrides", "People's corrections, as labelled tickets."),
     "accuracy": ("holdfast.cli.triage_reports:accuracy", "How often people let a priority stand."),
+    "pilot": ("holdfast.cli.pilot:pilot", "What some days of the node's work did for a team."),
     "drift": ("holdfast.cli.triage_reports:drift", "Is each package still asked what it was made for?"),
+    "experiment": ("holdfast.cli.experiment:experiment", "Try other weights, rules or packages, and compare."),
     "evaluate": ("holdfast.cli.triage_evaluate:evaluate", "Judge a package on labelled tickets."),
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from holdfast.http.archive import ArchiveEndpoints
 from holdfast.http.assets import page_endpoints
+from holdfast.http.experiments import ExperimentEndpoints
 from holdfast.http.health import HealthEndpoints
 from holdfast.http.hooks import HookEndpoints
 from holdfast.http.jobs import JobsEndpoints
@@ -28,6 +29,7 @@ def route_table(node: Node) -> RouteTable:
         *TriageEndpoints(node).endpoints(),
         *ArchiveEndpoints(node).endpoints(),
         *SimilarEndpoints(node).endpoints(),
+        *ExperimentEndpoints(node).endpoints(),
         *HookEndpoints(node).endpoints(),
         *ReportEndpoints(node).endpoints(),
         *OpenInferenceEndpoints(node).endpoints(),

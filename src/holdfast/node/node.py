@@ -141,13 +141,25 @@ class Node:
                 self._put_in_service(self._loadout(), wait_ready_s=wait_ready_s)
                 self._load_fault = ""
             finally:
-                self.parts.teams.refresh()
-                self.stock.keep(self.parts.teams.loadouts())
+                self._restock()
             return self.active
+
+    def refresh_stock(self) -> None:
+        """Serve teams and experiments what the store has for them now; the default goes on as it is."""
+        with self._refreshing:
+            self._restock()
 
     def refresh_soon(self) -> None:
         """Refresh on a thread of its own; what cannot be served is a finding."""
-        threading.Thread(target=self._load, name="refresh", daemon=True).start()
+        changed = self.package_name() != self.active.loadout.name and self.active.loadout.manifest is not None
+        work = self._load if changed else self.refresh_stock
+        threading.Thread(target=work, name="refresh", daemon=True).start()
+
+    def _restock(self) -> None:
+        parts = self.parts
+        parts.teams.refresh()
+        parts.experiments.refresh()
+        self.stock.keep((*parts.teams.loadouts(), *parts.experiments.loadouts()))
 
     def employ(self, pool: WorkerPool) -> None:
         """Step the workers of a loadout in stock, and close them when the node stops."""
@@ -241,8 +253,8 @@ class Node:
             self.log.failure("reload-refused", detail=str(error))
 
     def active_for(self, ticket: Ticket, team: str = "") -> Active:
-        """The snapshot that answers `ticket`: that of `team`, else of the team the ticket names, else the default."""
-        return self.parts.teams.active_for(ticket, team)
+        """The snapshot that answers `ticket`: of `team`, else of the team it names, and of the arm it is drawn for."""
+        return self.parts.experiments.assigned(self.parts.teams.active_for(ticket, team), ticket.id)
 
     def full_is_free(self, active: Active | None = None) -> bool:
         """Say whether the full tier, of the default where none is named, would take one more request now."""
@@ -334,7 +346,8 @@ class Node:
             with self._guard.part("workers"):
                 self._step_pool(pool, now_s)
         with self._guard.part("tiers"):
-            actives = {active.serving.package: active for active in reversed(self.parts.teams.actives())}
+            found = (*self.parts.teams.actives(), *self.parts.experiments.actives())
+            actives = {active.serving.package: active for active in reversed(found)}
             self.answerer.step([(active.serving, active.engines) for active in actives.values()])
         with self._guard.part("transitions"):
             for transition in self.answerer.drain_transitions():

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from holdfast.finding import Finding
 from holdfast.node.accuracy import Accuracy
 from holdfast.node.drift import Drift
+from holdfast.node.experiments import Experiments
 from holdfast.node.hooks import Hooks
 from holdfast.node.lanes import JobLanes
 from holdfast.node.reprocess import Reprocess
@@ -46,6 +47,7 @@ class Parts:
     way_out: WayOut
     tls: Tls
     teams: Teams
+    experiments: Experiments
     reprocess: Reprocess
     hooks: Hooks
     drift: Drift
@@ -66,6 +68,7 @@ def build_parts(node: Node) -> Parts:
         way_out=WayOut(node),
         tls=Tls(node),
         teams=Teams(node),
+        experiments=Experiments(node),
         reprocess=Reprocess(node),
         hooks=Hooks(node),
         drift=Drift(node),

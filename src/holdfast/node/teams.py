@@ -44,7 +44,7 @@ class Teams:
         self._served: Mapping[str, Active] = {}
         self._labels: Mapping[str, str] = {}
         self._load_again_s = 0.0
-        self.rebuild()
+        self._build()
 
     def start(self) -> None:
         """Nothing runs of itself: the sense loop calls `step`."""
@@ -90,7 +90,11 @@ class Teams:
         self.rebuild()
 
     def rebuild(self) -> None:
-        """Make each team's snapshot anew, from what is loaded and the settings in force."""
+        """Make each team's snapshot anew, from what is loaded and the settings in force, and what is built on them."""
+        self._build()
+        self._node.parts.experiments.rebuild()
+
+    def _build(self) -> None:
         node = self._node
         with self._lock:
             teams = node.loaded.settings.teams

@@ -10,6 +10,7 @@ import msgspec
 from holdfast.access import Caller, Role, require
 from holdfast.errors import InvalidInput
 from holdfast.node import showing
+from holdfast.node.experiment_verbs import EXPERIMENT_VERBS
 from holdfast.node.jobs_verbs import JOBS_VERBS
 from holdfast.node.ledger_verbs import LEDGER_VERBS
 from holdfast.node.node import Node
@@ -46,6 +47,7 @@ VERBS: Mapping[str, Verb] = {
     **REPORT_VERBS,
     **SIMILAR_VERBS,
     **LEDGER_VERBS,
+    **EXPERIMENT_VERBS,
     **JOBS_VERBS,
     **TOKEN_VERBS,
     "tiers.history": Verb(Latest, Role.VIEWER, lambda node, asked: showing.transitions(node, asked.limit)),

@@ -40,6 +40,8 @@ class Sources:
     environment: Mapping[str, str] = field(default_factory=dict)
     flags: Mapping[str, object] = field(default_factory=dict)
     """Dotted key -> value."""
+    promoted: Path | None = None
+    """A file the node itself wrote when somebody promoted an experiment; stronger than `files`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +149,7 @@ def _value_at(settings: Settings, key: str) -> Any:
 
 
 def _all_given(sources: Sources, faults: list[str]) -> Iterator[_Given]:
-    for path in sources.files:
+    for path in (*sources.files, *((sources.promoted,) if sources.promoted is not None else ())):
         yield from _from_file(path, faults)
     for name, text in sorted(sources.environment.items()):
         if name.startswith(_PREFIX) and "__" in name:

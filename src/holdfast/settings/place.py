@@ -8,7 +8,10 @@ from pathlib import Path
 
 from holdfast.settings.tree import Settings
 
-__all__ = ["data_directory"]
+__all__ = ["PROMOTED", "data_directory", "promoted_file"]
+
+PROMOTED = "promoted.toml"
+"""In the data directory: settings that an experiment proved and somebody put in force."""
 
 _SYSTEM = Path("/var/lib/holdfast")
 
@@ -23,3 +26,9 @@ def data_directory(settings: Settings, environment: Mapping[str, str]) -> Path:
     # XDG base directory specification: a relative path in the variable is invalid and ignored.
     home = Path(xdg) if xdg.startswith("/") else Path(environment.get("HOME", "") or Path.home()) / ".local" / "share"
     return home / "holdfast"
+
+
+def promoted_file(settings: Settings, environment: Mapping[str, str]) -> Path | None:
+    """Return the file of promoted settings, if there is one this process may read."""
+    path = data_directory(settings, environment) / PROMOTED
+    return path if os.access(path, os.R_OK) else None
