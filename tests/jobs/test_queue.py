@@ -8,7 +8,7 @@ import pytest
 
 from holdfast.database import Transaction
 from holdfast.job import Again, Dead, Done, JobState
-from holdfast.jobs import JobsQuery, LeaseLost, QueueFull, QueueLimits
+from holdfast.jobs import AT_ONCE, JobsQuery, LeaseLost, QueueFull, QueueLimits
 from tests.jobs.desk import QUEUE, Desk, new_job
 
 
@@ -137,10 +137,31 @@ def test_a_job_that_ends_the_node_each_time_becomes_a_dead_letter(tmp_path: Path
     for _ in range(3):
         desk.lease()
         desk.reopen().release_all()
+        desk.clock.monotonic += 60.0
     assert desk.jobs.lease(QUEUE) is None
     (job,) = desk.jobs.list(JobsQuery(state=JobState.DEAD))
     assert "the node ended while it ran, on run 3" in job.reason
     desk.database.close()
+
+
+def test_a_job_that_ended_the_node_twice_leaves_it_time_before_the_next_run(desk: Desk) -> None:
+    desk.add("poison")
+    for _ in range(6):
+        desk.lease()
+        desk.reopen().release_all()
+        pause_s = desk.jobs.list(JobsQuery())[0].due_in_s
+        desk.clock.monotonic += 60.0
+    assert 0.0 < pause_s <= 32.0
+    assert desk.lease().job.attempts == 7
+
+
+def test_a_queue_of_thousands_is_revived_and_purged_in_pieces(desk: Desk) -> None:
+    keys = [f"job {n}" for n in range(1200)]
+    desk.database.commit(lambda t: [desk.jobs.enqueue(t, new_job(key, delay_s=1.0)) for key in keys])
+    desk.clock.monotonic += 2.0
+    desk.lease()
+    pieces = [desk.database.commit(lambda t: desk.jobs.purge(t, QUEUE, state=JobState.READY)) for _ in range(4)]
+    assert (sum(pieces), max(pieces) <= 2 * AT_ONCE) == (1199, True)
 
 
 def test_a_node_that_lost_a_minute_of_its_age_makes_no_job_wait_for_it(desk: Desk) -> None:

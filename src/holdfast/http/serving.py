@@ -63,7 +63,7 @@ def run(loaded: Loaded, directory: Path, *, reread: Callable[[], Loaded]) -> Non
                     ready=lambda: _ready(node, host, port),
                     hangup=node.reload_soon,
                     tick=lambda: _give_up(limiters),
-                    closing=app.close_connections,
+                    closing=lambda: _close(app, node),
                 ),
                 tls=tls,
             )
@@ -74,6 +74,11 @@ def run(loaded: Loaded, directory: Path, *, reread: Callable[[], Loaded]) -> Non
             node.stop()
         log.info("stopped")
         log.settle()
+
+
+def _close(app: App, node: Node) -> None:
+    app.close_connections()
+    node.parts.lanes.wind_down()
 
 
 def _give_up(limiters: dict[str, Limiter]) -> None:

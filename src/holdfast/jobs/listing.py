@@ -14,13 +14,17 @@ from holdfast.jobs.limits import QueueLimits
 from holdfast.jobs.rows import STATES, Stage
 from holdfast.jobs.sealing import Content, Envelopes
 
-__all__ = ["COLUMNS", "Depths", "JobsQuery", "depths", "job_of", "job_rows", "queue_state", "retry"]
+__all__ = ["AT_ONCE", "COLUMNS", "Depths", "JobsQuery", "depths", "job_of", "job_rows", "queue_state", "retry"]
 
+AT_ONCE = 500
+"""Rows that one unit of work changes at most: the writer serves everybody."""
 COLUMNS = "id, queue, kind, priority, stage, attempts, enqueued_s, due_s, sealed, told, token"
 _OLDEST = "SELECT min(enqueued_s) FROM jobs WHERE queue = ? AND stage IN ('waiting', 'ready', 'leased')"
 _REVIVE = "UPDATE jobs SET stage = 'ready', attempts = 0, failures = 0, due_s = ?"
 _RETRY_JOB = f"{_REVIVE} WHERE id = ? AND stage IN ('dead', 'waiting') RETURNING queue"
-_RETRY_QUEUE = f"{_REVIVE} WHERE queue = ? AND stage = 'dead' RETURNING queue"
+_RETRY_QUEUE = f"""
+    {_REVIVE} WHERE id IN (SELECT id FROM jobs WHERE queue = ? AND stage = 'dead' ORDER BY due_s LIMIT {AT_ONCE})
+    RETURNING queue"""  # noqa: S608  # only our own words
 
 
 class JobsQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -109,6 +113,6 @@ def queue_state(queue: str, found: Depths, *, limits: QueueLimits, now_s: float,
 
 
 def retry(transaction: Transaction, which: int | str, *, now_s: float) -> tuple[str, ...]:
-    """Give a dead or waiting job (by id), or every dead letter of a queue, a fresh start; the queue of each."""
+    """Give a dead or waiting job (by id), or dead letters of a queue, a fresh start; the queue of each."""
     sql = _RETRY_QUEUE if isinstance(which, str) else _RETRY_JOB
     return tuple(queue for (queue,) in transaction.rows(sql, (now_s, which)))

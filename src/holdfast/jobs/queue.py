@@ -15,7 +15,7 @@ from holdfast.job import Again, Dead, Done, Job, JobState, Lease, NewJob, Outcom
 from holdfast.jobs import rows
 from holdfast.jobs.bell import Bell
 from holdfast.jobs.limits import QueueLimits, backoff_s
-from holdfast.jobs.listing import COLUMNS, Depths, JobsQuery, depths, job_of, job_rows, queue_state, retry
+from holdfast.jobs.listing import AT_ONCE, COLUMNS, Depths, JobsQuery, depths, job_of, job_rows, queue_state, retry
 from holdfast.jobs.pace import Pace
 from holdfast.jobs.rows import Held, Stage
 from holdfast.jobs.sealing import Content, Envelopes, Telling
@@ -29,7 +29,6 @@ _KEPT_S: Mapping[Stage, float] = {
     Stage.DEAD: 90 * _DAY_S,  # its payload is unreadable long before: nobody could retry it
 }
 _MOST_ENDED = 100_000  # of each queue, done and dead
-_PRUNED_AT_ONCE = 500  # the writer serves everybody: no unit of ours may take it for long
 _MOST_REASON, _MOST_LOG = 1_000, 8_000  # characters
 _PRUNE_EVERY_S = 60.0
 _TICK_S = 1.0  # how much of the queue's time a power cut may take
@@ -218,19 +217,25 @@ class Jobs:
         return tuple(job_of(row, self._envelopes, now_s=now_s) for row in found)
 
     def retry(self, transaction: Transaction, which: int | str) -> int:
-        """Give a dead or waiting job (by id), or every dead letter of a queue, a fresh start now; returns how many."""
+        """Give a dead or waiting job (by id), or dead letters of a queue, a fresh start now; returns how many.
+
+        Of a queue at most AT_ONCE: call again, in another unit, until it returns none.
+        """
         revived = retry(transaction, which, now_s=self._tick(transaction))
         for queue in set(revived):
             self.bell(queue).ring()
         return len(revived)
 
     def purge(self, transaction: Transaction, queue: str, *, state: JobState, older_s: float = 0.0) -> int:
-        """Delete jobs of `queue` that have been in `state`, not leased, for `older_s` or longer; returns how many."""
+        """Delete jobs of `queue` that have been in `state`, not leased, for `older_s` or longer; returns how many.
+
+        At most AT_ONCE of each stage: call again, in another unit, until it returns none.
+        """
         if state is JobState.LEASED:
             raise ValueError("a job that runs cannot be purged")
         before_s = self._now_s() - older_s
         stages = [stage for stage, shown in rows.STATES.items() if shown is state]
-        return sum(rows.purge(transaction, queue, stage, before_s=before_s) for stage in stages)
+        return sum(rows.purge(transaction, queue, stage, before_s=before_s, most=AT_ONCE) for stage in stages)
 
     def _lease_in(self, transaction: Transaction, queue: str) -> Lease | None:
         now_s, limits = self._tick(transaction), self.limits_of(queue)
@@ -261,10 +266,13 @@ class Jobs:
 
     def _take_back(self, transaction: Transaction, jobs: Iterable[Held], why: str) -> int:
         now_s, count = self._tick(transaction), 0
-        for job_id, queue, _, attempts, _ in jobs:
-            poison = attempts >= self.limits_of(queue).max_attempts
+        for job_id, queue, _, attempts, failures in jobs:
+            limits = self.limits_of(queue)
+            poison = attempts >= limits.max_attempts
             told = self._envelopes.seal(Telling(f"{why}, on run {attempts}"))
-            rows.rest(transaction, job_id, Stage.DEAD if poison else Stage.READY, due_s=now_s, told=told)
+            # Once is hardly the job's fault; one that ends the node each time must leave it time to work.
+            pause_s = backoff_s(limits, failures, self._rng) if failures > 1 else 0.0
+            rows.rest(transaction, job_id, Stage.DEAD if poison else Stage.WAITING, due_s=now_s + pause_s, told=told)
             count += 1
         return count
 
@@ -273,9 +281,9 @@ class Jobs:
 
         def unit(transaction: Transaction) -> None:
             excess = rows.counted(transaction, queue, stage) - _MOST_ENDED
-            rows.prune(transaction, queue, stage, before_s=old_s, most=_PRUNED_AT_ONCE)
+            rows.purge(transaction, queue, stage, before_s=old_s, most=AT_ONCE)
             if excess > 0:
-                rows.prune(transaction, queue, stage, before_s=self._now_s(), most=min(excess, _PRUNED_AT_ONCE))
+                rows.purge(transaction, queue, stage, before_s=self._now_s(), most=min(excess, AT_ONCE))
 
         self._database.commit(unit)
 

@@ -20,7 +20,6 @@ __all__ = [
     "leased",
     "next_due_s",
     "promote",
-    "prune",
     "purge",
     "refund",
     "rest",
@@ -76,10 +75,15 @@ MIGRATIONS = (
     "INSERT INTO job_time VALUES (1, 0.0)",
 )
 
+_PROMOTED_AT_ONCE = 100  # each lease promotes more than it takes
+
 _INSERT = """
     INSERT INTO jobs (queue, kind, key, priority, stage, attempts, failures, token, enqueued_s, due_s, sealed)
     VALUES (?, ?, ?, ?, ?, 0, 0, 0, ?, ?, ?) ON CONFLICT (key) DO NOTHING RETURNING id"""
-_PROMOTE = "UPDATE jobs SET stage = 'ready' WHERE queue = ? AND stage = 'waiting' AND due_s <= ?"
+_PROMOTE = """
+    UPDATE jobs SET stage = 'ready' WHERE id IN (
+        SELECT id FROM jobs WHERE queue = ? AND stage = 'waiting' AND due_s <= ? ORDER BY due_s LIMIT ?
+    )"""
 _NEXT = "SELECT id FROM jobs WHERE queue = ? AND stage = 'ready' ORDER BY priority DESC, id LIMIT 1"
 _TAKE = """
     UPDATE jobs SET stage = 'leased', attempts = attempts + 1, failures = failures + 1, token = token + 1, due_s = ?
@@ -91,10 +95,12 @@ _CLOSE = """
     WHERE id = ? AND token = ? AND stage = 'leased'"""
 _REST = "UPDATE jobs SET stage = ?, due_s = ?, told = ? WHERE id = ?"
 _COUNTS = "SELECT stage, n FROM job_counts WHERE queue = ?"
-_PRUNE = """
+_PURGE_ENDED = """
     DELETE FROM jobs WHERE id IN (
         SELECT id FROM jobs WHERE queue = ? AND stage = ? AND due_s <= ? ORDER BY due_s LIMIT ?
     )"""
+_PURGE_OPEN = """
+    DELETE FROM jobs WHERE id IN (SELECT id FROM jobs WHERE queue = ? AND stage = ? AND enqueued_s <= ? LIMIT ?)"""
 
 
 def insert(transaction: Transaction, values: tuple[object, ...]) -> int | None:
@@ -104,8 +110,8 @@ def insert(transaction: Transaction, values: tuple[object, ...]) -> int | None:
 
 
 def promote(transaction: Transaction, queue: str, now_s: float) -> None:
-    """Make ready what has waited for its time."""
-    transaction.run(_PROMOTE, (queue, now_s))
+    """Make ready what has waited for its time: as many as a unit may take, those first that were due first."""
+    transaction.run(_PROMOTE, (queue, now_s, _PROMOTED_AT_ONCE))
 
 
 def take(transaction: Transaction, queue: str, *, until_s: float) -> int | None:
@@ -159,14 +165,11 @@ def counted(transaction: Transaction, queue: str, *stages: Stage) -> int:
     return sum(int(n) for stage, n in transaction.rows(_COUNTS, (queue,)) if stage in stages)
 
 
-def prune(transaction: Transaction, queue: str, stage: Stage, *, before_s: float, most: int) -> int:
-    """Delete at most `most` jobs that entered `stage` at or before `before_s`, oldest first; returns how many."""
-    transaction.run(_PRUNE, (queue, stage.value, before_s, most))
-    return transaction.changed()
+def purge(transaction: Transaction, queue: str, stage: Stage, *, before_s: float, most: int) -> int:
+    """Delete at most `most` jobs of `stage`; returns how many.
 
-
-def purge(transaction: Transaction, queue: str, stage: Stage, *, before_s: float) -> int:
-    """Delete the jobs that ended, or were enqueued if they did not end, at or before `before_s`; returns how many."""
-    since = "enqueued_s" if stage in {Stage.WAITING, Stage.READY} else "due_s"
-    transaction.run(f"DELETE FROM jobs WHERE queue = ? AND stage = ? AND {since} <= ?", (queue, stage.value, before_s))  # noqa: S608  # one of two columns
+    Those that ended at or before `before_s`, oldest first; of a stage that is no end, those that were enqueued by then.
+    """
+    sql = _PURGE_OPEN if stage in {Stage.WAITING, Stage.READY} else _PURGE_ENDED
+    transaction.run(sql, (queue, stage.value, before_s, most))
     return transaction.changed()

@@ -13,7 +13,7 @@ from holdfast.database import Transaction
 from holdfast.digest import canonical
 from holdfast.errors import InvalidInput, Unavailable
 from holdfast.job import Job, JobState, QueueState
-from holdfast.jobs import JobsQuery
+from holdfast.jobs import AT_ONCE, JobsQuery
 from holdfast.node.node import Node
 from holdfast.node.queues import QUEUES
 from holdfast.node.verb import NoArguments, Verb
@@ -143,13 +143,17 @@ def purge(node: Node, asked: PurgeRequest) -> JobsChanged:
 def _recorded(
     node: Node, act: Callable[[Transaction], int], *, verb: str, asked: RetryRequest | PurgeRequest
 ) -> JobsChanged:
-    """Do `act` and record it, both or neither."""
+    """Record what was asked and do it, the first piece in the same unit of work, the others in units of their own."""
     counts: list[int] = []
     draft = Draft(kind="jobs", payload=canonical({"verb": verb, **msgspec.to_builtins(asked)}))
     recorded = node.state.journal.append(draft, extra=lambda t: counts.append(act(t)))
     if not recorded.recorded:
         raise Unavailable("the disk takes no ledger entry now; no job was changed", retry_after_s=_RECORD_AGAIN_S)
-    return JobsChanged(jobs=counts[-1], sequence=recorded.sequence or 0)
+    total = piece = counts[-1]
+    while piece >= AT_ONCE:
+        piece = node.state.database.commit(act)
+        total += piece
+    return JobsChanged(jobs=total, sequence=recorded.sequence or 0)
 
 
 def _check(queue: str) -> None:

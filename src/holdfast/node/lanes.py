@@ -11,6 +11,7 @@ from holdfast.errors import Unavailable
 from holdfast.finding import Finding
 from holdfast.job import Again, Dead, Done, Lease, Outcome, QueueState
 from holdfast.jobs import LeaseLost
+from holdfast.node.guard import Guard
 from holdfast.node.loop import Loop
 from holdfast.node.queue_findings import queue_findings
 from holdfast.node.queues import queue_limits
@@ -42,6 +43,8 @@ class JobLanes:
         self._lanes: dict[tuple[str, int], _Lane] = {}
         self._states: tuple[QueueState, ...] = ()
         self.stopping = threading.Event()
+        self._end_s = 0.0
+        self._guard = Guard("jobs", seen=(node.measures, node.log))
         self._loop = Loop("jobs", self._step, every_s=_STEP_S, seen=(node.measures, node.log))
 
     def offer(self, kind: str, run: Run) -> None:
@@ -60,16 +63,21 @@ class JobLanes:
         self._begin()
         self._loop.start()
 
+    def wind_down(self) -> None:
+        """Begin no job any more; called as soon as the node is told to stop: lanes end while it still answers."""
+        if not self.stopping.is_set():
+            self._end_s = time.monotonic() + _DRAIN_S
+            self.stopping.set()
+            for queue in self._jobs.limits:
+                self.wake(queue)
+
     def stop(self) -> None:
-        """Let runs end for at most five seconds; one that does not is run again by the next process."""
-        self.stopping.set()
+        """Let runs end until five seconds after `wind_down`; one that does not is run again by the next process."""
+        self.wind_down()
         with self._lock:
             lanes = tuple(self._lanes.values())
-        for queue in self._jobs.limits:
-            self.wake(queue)
-        end_s = time.monotonic() + _DRAIN_S
         for lane in lanes:
-            lane.join(end_s - time.monotonic())
+            lane.join(self._end_s - time.monotonic())
         self._loop.stop()
 
     def reconfigure(self) -> None:
@@ -114,7 +122,8 @@ class JobLanes:
             self.wake(queue)
 
     def _step(self) -> None:
-        self._jobs.step()
+        with self._guard.part("queue"):
+            self._jobs.step()
         self._states = states = self._jobs.states()
         measures = self._node.measures
         for state in states:
@@ -139,6 +148,7 @@ class _Lane:
         self._lanes, self._node, self._jobs = lanes, node, node.state.jobs
         self._queue, self._number = queue, number
         self.lease: Lease | None = None
+        self._fault = ""
         self._thread = threading.Thread(target=self._work, name=f"job-{queue}-{number}", daemon=True)
 
     @property
@@ -185,12 +195,16 @@ class _Lane:
                 if late or not isinstance(error, Unavailable) or self._lanes.stopping.wait(_PAUSE_S):
                     return
             else:
+                self._fault = ""
                 self._count(_word(outcome))
                 return
 
     def _swallowed(self, event: str, error: Exception) -> None:
         self._node.measures.add("swallowed_errors_total", "jobs")
-        self._node.log.failure(event, queue=self._queue, error=type(error).__name__, detail=str(error)[:300])
+        detail = f"{type(error).__name__}: {error}"[:300]
+        if detail != self._fault:  # a full disk would fill the log, too
+            self._fault = detail
+            self._node.log.failure(event, queue=self._queue, detail=detail)
 
     def _count(self, word: str) -> None:
         self._node.measures.add("job_runs_total", self._queue, word)
