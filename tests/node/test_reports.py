@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -122,3 +123,39 @@ def test_training_from_corrections_says_when_there_are_none(node: Served, tmp_pa
     done = holdfast(node, "triage", "train", "--from-overrides", "--encoder", "none", "-o", str(tmp_path / "none"))
     assert done.returncode == 65
     assert "expected decisions that people corrected, found none" in done.stderr
+
+
+def test_the_pilot_report_joins_the_ledger_with_the_trackers_export(node: Served, tmp_path: Path) -> None:
+    opened = datetime.now(UTC) - timedelta(seconds=30)
+    for place in range(8):
+        metadata = {"created_at": opened.isoformat()}
+        ticket = {"id": f"T-{place}", "title": "Outage of the shop", "metadata": metadata}
+        decision = node.post("/v1/triage/score", ticket).json()
+        if place < 2:
+            correct(node, decision, priority="P2", reason="a drill")
+    early = (opened - timedelta(days=20)).isoformat()
+    late = (opened - timedelta(days=19)).isoformat()
+    rows = [f"B-{place},{early},{late},Blocker,Minor" for place in range(6)]
+    history = tmp_path / "export.csv"
+    history.write_text("\n".join(["key,created,triaged,priority,final_priority", *rows]))
+    page = tmp_path / "pilot.html"
+    words = ("--value", "Blocker=P0", "--value", "Minor=P3")
+    found = told(node, "pilot", "--history", str(history), *words, "-o", str(page))
+    figures = {one["name"]: one for one in found["kpis"]}
+    assert (found["tasks"], found["history_tasks"]) == (8, 6)
+    assert figures["time_to_triage"]["before"]["estimate"] == 86_400.0
+    assert 25 < figures["time_to_triage"]["after"]["estimate"] < 60
+    assert (figures["false_p0_rate"]["before"]["estimate"], figures["override_rate"]["after"]["estimate"]) == (
+        1.0,
+        0.25,
+    )
+    assert json.loads(page.with_suffix(".json").read_text()) == found
+    assert "Pilot report" in page.read_text()
+
+
+def test_a_history_without_the_needed_column_is_refused_by_name(node: Served, tmp_path: Path) -> None:
+    history = tmp_path / "export.csv"
+    history.write_text("key,summary\nB-1,toner\n")
+    done = holdfast(node, "triage", "pilot", "--history", str(history))
+    assert done.returncode == 65
+    assert "expected a column that says each task's opened, found key, summary" in done.stderr

@@ -9,6 +9,7 @@ import msgspec
 
 from holdfast.access import Role
 from holdfast.apps.triage.feedback import FeedbackPage, FeedbackQuery, export_page
+from holdfast.apps.triage.handled import HandledPage, HandledQuery, handled_page
 from holdfast.apps.triage.trace import Why, why
 from holdfast.node.node import Node
 from holdfast.node.verb import NoArguments, Verb
@@ -38,6 +39,10 @@ def _overrides(node: Node, asked: FeedbackQuery) -> FeedbackPage:
     return export_page(node.state.journal, asked)
 
 
+def _handled(node: Node, asked: HandledQuery) -> HandledPage:
+    return handled_page(node.state.journal, asked, zone=node.active.policy.rubric.zone)
+
+
 def _why(node: Node, asked: WhyRequest) -> Why:
     return why(node.state.journal, node.state.store.state(), asked.task_id, team=asked.team)
 
@@ -45,6 +50,7 @@ def _why(node: Node, asked: WhyRequest) -> Why:
 REPORT_VERBS: Mapping[str, Verb] = {
     "triage.accuracy": Verb(AccuracyRequest, Role.VIEWER, _accuracy),
     "triage.drift": Verb(NoArguments, Role.VIEWER, lambda node, _: node.parts.drift.current()),
+    "triage.handled": Verb(HandledQuery, Role.VIEWER, _handled),
     "triage.overrides": Verb(FeedbackQuery, Role.OPERATOR, _overrides),
     "triage.why": Verb(WhyRequest, Role.VIEWER, _why),
 }
