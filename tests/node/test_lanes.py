@@ -12,6 +12,7 @@ import pytest
 from holdfast.errors import InvalidInput
 from holdfast.job import Again, Dead, Done, JobState, Lease, NewJob, Outcome
 from holdfast.jobs import JobsQuery
+from holdfast.node import lanes
 from holdfast.node.node import Node
 from tests.node.workshop import eventually, node_at
 
@@ -100,6 +101,27 @@ def test_a_stop_waits_for_a_run_that_ends_soon(node: Node) -> None:
     assert began.wait(5.0)
     node.parts.lanes.stop()
     assert _states(node) == [JobState.DONE]
+
+
+def test_a_stop_does_not_wait_for_a_run_that_hangs_and_the_next_process_runs_it(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lanes, "_DRAIN_S", 0.3)
+    began, released = threading.Event(), threading.Event()
+
+    def hang(_: Lease) -> Outcome:
+        began.set()
+        return Done() if released.wait(30.0) else Dead("hung")
+
+    node.parts.lanes.offer("note", hang)
+    node.parts.lanes.start()
+    _add(node, "a")
+    assert began.wait(5.0)
+    started_s = time.monotonic()
+    node.parts.lanes.stop()
+    assert time.monotonic() - started_s < 3.0
+    assert node.state.jobs.release_all() == 1
+    released.set()
 
 
 def test_dead_letters_are_a_finding_and_a_metric(node: Node) -> None:
