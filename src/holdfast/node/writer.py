@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ from holdfast.apps.triage.writeback import Books, WriteBacks
 from holdfast.apps.triage.writeback_job import KIND as WRITE_BACK
 from holdfast.apps.triage.writeback_job import unpack_write_back
 from holdfast.database import Transaction
-from holdfast.errors import HoldfastError
+from holdfast.errors import HoldfastError, Unavailable
 from holdfast.finding import Finding, Severity
 from holdfast.job import Again, Dead, Done, Lease, NewJob, Outcome
 from holdfast.node.loop import Loop
@@ -54,6 +55,7 @@ class Writer:
         """Take its kinds of jobs, and begin to ask for what was missed."""
         self._node.parts.lanes.offer(WRITE_BACK, self._write)
         self._node.parts.lanes.offer(BACKFILL, self._missed)
+        self._begin()
         self._loop.start()
 
     def stop(self) -> None:
@@ -64,12 +66,18 @@ class Writer:
         """Forget what was wrong: settings or files may have mended it. Everything is asked anew."""
         with self._lock:
             self._unasked, self._asked_s = {}, {}
+        self._begin()
 
     def findings(self) -> tuple[Finding, ...]:
         """Trackers that do not take our token, and those that cannot be asked what was missed."""
         with self._lock:
             unasked = dict(self._unasked)
         return (*_tokens_refused(dict(self._tracker.refused)), *_never_asked(unasked))
+
+    def _begin(self) -> None:
+        with suppress(Unavailable):  # the disk is full or failing: the first round notes the instant, too
+            for name in self._node.parts.hooks.connections:
+                self._backfill.begin(name)
 
     def _write(self, lease: Lease) -> Outcome:
         try:

@@ -67,11 +67,19 @@ class Backfill:
         found = self.facts.get(_fact(connection))
         return _PROGRESS.decode(found) if found is not None else Progress()
 
+    def begin(self, connection: str) -> None:
+        """Note that what is changed from now on is to be known, if this connection is new and the clock can say when.
+
+        Else the first round notes it, by the tracker's clock.
+        """
+        if not self.progress(connection).since_at and self.clock.wall_trusted():
+            self._keep(connection, Progress(since_at=instant_text(self.clock.wall_at())))
+
     def run(self, connection: Connection, turn: Turn, take: Take) -> tuple[int, bool]:
         """Ask for what was changed since the last round and take it; returns how many, and whether that was all.
 
-        The first round only notes the instant: what was there before the connection is nobody's absence. Every page is
-        progress that a crash does not take back. Raises as `Tracker.page` and `take` do.
+        A round that has no instant to begin with only notes one: what was there before the connection is nobody's
+        absence. Raises as `Tracker.page`, `Tracker.read` and `take` do.
         """
         before = self.progress(connection.name)
         since = self._since(before, connection.terms.backfill_days)
