@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import json
+import random
 import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -77,6 +82,14 @@ def test_no_team_sees_another_s(node: Served) -> None:
     assert found["task_id"] == "C-ops"
 
 
+def test_the_command_line_shows_what_a_scored_ticket_is_like(node: Served, tmp_path: Path) -> None:
+    score(node, "W-1", "wireless in the warehouse is slow")
+    assert eventually(lambda: tasks(node, "wireless in the warehouse is slow") == ["W-1"])
+    ticket = tmp_path / "ticket.json"
+    ticket.write_text(json.dumps({"id": "W-2", "title": "wireless of the warehouse slow again"}))
+    assert "like W-1 (0." in holdfast(node, "triage", "score", "--ticket", str(ticket)).stdout
+
+
 def test_an_erased_ticket_is_found_no_more_from_then_on(node: Served) -> None:
     text = "keyboard of the reception is sticky"
     score(node, "E-1", text)
@@ -107,6 +120,47 @@ def test_a_node_killed_right_after_an_erasure_comes_back_without_the_ticket(star
     assert eventually(lambda: seen.append(ask(node, text=VPN)) or seen[-1]["complete"])
     assert {one["task_id"] for found in seen for one in found["similar"]} <= {"K-2"}
     assert [one["task_id"] for one in seen[-1]["similar"]] == ["K-2"]
+
+
+def test_a_token_of_one_team_finds_that_team_s_tickets_only(start: Start) -> None:
+    node = start(TEAMS)
+    decisions = {team: score(node, f"P-{team}", VPN, metadata={"team": team}) for team in ("web", "ops")}
+    score(node, "P-more", VPN, metadata={"team": "ops"})
+    assert eventually(lambda: len(tasks(node, VPN, team="ops")) == 2)
+    made = json.loads(holdfast(node, "token", "create", "t", "--team", "web", "--json").stdout)
+    bearer = {"Authorization": f"Bearer {made['secret']}"}
+
+    def asked(query: str) -> tuple[int, list[str]]:
+        answer = node.ask("GET", f"/v1/triage/similar?{query}", headers=bearer)
+        return answer.status, [one["task_id"] for one in answer.json().get("similar", [])]
+
+    assert asked("text=vpn+drops+after+login") == (200, ["P-web"])
+    assert asked("text=vpn+drops+after+login&team=ops") == (403, [])
+    assert asked(f"decision_id={decisions['web']['decision_id']}") == (200, [])
+    assert asked(f"decision_id={decisions['ops']['decision_id']}") == (404, [])
+
+
+@pytest.mark.faults
+def test_wherever_a_kill_falls_no_ticket_is_found_whose_entry_is_erased(start: Start) -> None:
+    rng = random.Random(5)
+    node = start()
+    for place in range(20):
+        score(node, f"F-{place}", f"{VPN} on laptop {place}")
+        erase = [sys.executable, "-m", "holdfast", "--config", str(node.config), "--data", str(node.data)]
+        erasing = subprocess.Popen(
+            [*erase, "ledger", "erase", "--task", f"F-{place}", "--yes"], stderr=subprocess.DEVNULL
+        )
+        time.sleep(rng.uniform(0.2, 0.6))  # the moment is what the test is about
+        node.stop(signal.SIGKILL)
+        erasing.wait(60)
+        node.start()
+        assert eventually(lambda: ask(node, text=VPN)["complete"])
+        kept = {one["decision"]["task_id"] for one in listed(node) if one["decision"]}
+        assert set(tasks(node, VPN, limit="50")) == kept
+
+
+def listed(node: Served) -> list[dict]:
+    return node.ask("GET", "/v1/triage/decisions?limit=100").json()["decisions"]
 
 
 def test_without_a_node_the_command_reads_the_ledger_and_zero_turns_it_off(start: Start) -> None:

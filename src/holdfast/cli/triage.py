@@ -149,4 +149,7 @@ def _decision_page(decision: Mapping[str, Any]) -> str:
     unsigned = ", unsigned" if served["unsigned"] else ""
     degraded = f", degraded: {', '.join(served['reasons'])}" if served["degraded"] else ""
     tail = f"  {served['tier']} tier, {served['package']}@{served['version']}{unsigned}{degraded}"
-    return "\n".join([head, columns(rows), tail, f"  {decision['decision_id']}"])
+    like = [
+        f"  like {s['task_id']} ({s['similarity']:.2f}): {s['priority']}, {s['route']}" for s in decision["similar"]
+    ]
+    return "\n".join([head, columns(rows), *like, tail, f"  {decision['decision_id']}"])

@@ -83,6 +83,18 @@ def test_a_log_that_is_one_json_array_is_read_entry_by_entry() -> None:
     assert (found.errors, found.fatal, found.levelled, found.lines) == (1, 1, 2, 3)
 
 
+def test_a_level_word_here_and_there_in_prose_makes_no_log() -> None:
+    prose = ["This page says what the node does about a disk that is full."] * 30
+    assert read(*prose, "Set level=error, or `[error]`, and ERROR lines are shown.").levelled == 0
+    assert read(*prose, "main.c:3:1: error: expected ';'").errors == 1
+
+
+def test_the_lines_of_a_stack_trace_do_not_hide_the_level_of_the_one_before_them() -> None:
+    frames = ["\tat a.b.C.d(C.java:3)"] * 90
+    found = read("2026-03-02 12:00:01 ERROR boom", *frames)
+    assert (found.errors, found.lines) == (1, 91)
+
+
 def test_of_a_long_log_the_beginning_and_more_of_the_end_are_read() -> None:
     found = read("INFO boot", *["INFO tick"] * 100_000, "ERROR at the very end")
     assert (found.errors, found.lines, found.complete) == (1, 100, False)

@@ -18,7 +18,7 @@ from holdfast.apps.triage.ticket import Attachment
 __all__ = ["Reading", "explain", "read_attachments", "severity"]
 
 _MOST_READ = 8  # attachments; a person who sends more has put the telling one among the first
-_LINES = 1_000  # over all attachments: at most 15 ms of one x86 core, whoever wrote them
+_LINES = 1_000  # over all attachments: at most 12 ms of one x86 core, whoever wrote them
 _INFLATED_BYTES = 1 << 20  # of one attachment; what a gzip stream would hold beyond is not made
 _STEP_BYTES = 1 << 16
 _MOST_MEMBERS = 16  # of one gzip file: log rotation appends a few
