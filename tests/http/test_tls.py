@@ -16,7 +16,7 @@ from types import SimpleNamespace
 import pytest
 
 from tests.certificates import Authority, Issued
-from tests.served import JSON, TICKET, Answer, Served, Start
+from tests.served import JSON, TICKET, Answer, Served, Start, eventually
 
 BODY = json.dumps(TICKET).encode()
 
@@ -79,9 +79,7 @@ def test_what_is_not_tls_gets_nothing_and_the_node_lives(start: Start, authority
     assert ask(node, authority, "/livez").status == 200
 
 
-def test_clients_that_never_finish_the_handshake_are_closed_and_hold_nobody_up(
-    start: Start, authority: Authority
-) -> None:
+def test_clients_that_never_finish_the_handshake_hold_nobody_up(start: Start, authority: Authority) -> None:
     node = start(configured(authority.issue("localhost"), "header_timeout_s = 0.5"))
     hanging = [socket.create_connection(("127.0.0.1", node.port), timeout=10) for _ in range(200)]
     began = time.monotonic()
@@ -90,6 +88,27 @@ def test_clients_that_never_finish_the_handshake_are_closed_and_hold_nobody_up(
     assert all(client.recv(1) == b"" for client in hanging)
     for client in hanging:
         client.close()
+
+
+def test_more_unfinished_handshakes_than_connections_are_dropped_at_once(start: Start, authority: Authority) -> None:
+    node = start(configured(authority.issue("localhost"), "connections = 8", "header_timeout_s = 2.0"))
+    hanging = [socket.create_connection(("127.0.0.1", node.port), timeout=10) for _ in range(40)]
+    assert eventually(lambda: _open_files(node) <= 40)
+    assert command(node, "status").returncode == 0
+    for client in hanging:
+        client.close()
+    assert eventually(lambda: _answers(node, authority))
+
+
+def _open_files(node: Served) -> int:
+    return len(list(Path(f"/proc/{node.process.pid}/fd").iterdir()))
+
+
+def _answers(node: Served, authority: Authority) -> bool:
+    try:
+        return ask(node, authority, "/livez").status == 200
+    except OSError:
+        return False
 
 
 def test_a_slow_head_inside_tls_is_cut_off_too(start: Start, authority: Authority) -> None:

@@ -21,6 +21,7 @@ from uvicorn.config import Config
 from uvicorn.server import ServerState
 
 from holdfast.errors import Unavailable
+from holdfast.http.acceptor import TlsAcceptor, TlsLimits
 from holdfast.http.connection import Connection, OwnerConnection
 
 __all__ = ["AddressBusy", "Hooks", "ServerLimits", "bind_owner_socket", "bind_tcp", "serve"]
@@ -28,7 +29,6 @@ __all__ = ["AddressBusy", "Hooks", "ServerLimits", "bind_owner_socket", "bind_tc
 _BACKLOG = 2048
 _SWEEP_S = 1.0
 _DRAIN_POLL_S = 0.02
-_TLS_GOODBYE_S = 2.0  # a client that does not answer the end of TLS is not waited for
 _LAST_CALL_S = 0.2  # a closed keep-alive connection looks like a failure to a client that is just sending
 _LONGEST_SOCKET_PATH = 100  # the kernel's sun_path holds 108 bytes
 
@@ -144,14 +144,10 @@ async def _serve(
     loop.add_signal_handler(signal.SIGHUP, hooks.hangup)
     tcp, owner = listeners
     bounds = {"most_connections": limits.connections}
-    servers = [
-        await loop.create_server(
-            partial(Connection, config, state, bounds, loop),
-            sock=tcp,
-            ssl=tls,
-            ssl_handshake_timeout=limits.header_timeout_s if tls else None,
-            ssl_shutdown_timeout=_TLS_GOODBYE_S if tls else None,
-        ),
+    connect = partial(Connection, config, state, bounds, loop)
+    shaking = TlsLimits(unfinished=limits.connections, handshake_s=limits.header_timeout_s)
+    servers: list[asyncio.Server | TlsAcceptor] = [
+        await loop.create_server(connect, sock=tcp) if tls is None else TlsAcceptor(tcp, connect, tls, shaking),
         await loop.create_unix_server(partial(OwnerConnection, config, state, bounds, loop), sock=owner),
     ]
     hooks.ready()
