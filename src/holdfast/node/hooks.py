@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Hooks", "NoSuchConnection", "connections_of"]
 
+_LOG_EVERY_S = 60.0  # whoever guesses must not fill the log
 _REFUSALS_SHOWN_S = 600.0  # long enough to be seen by whoever looks at alerts now and then
 
 
@@ -32,6 +33,7 @@ class NoSuchConnection(InvalidInput):
 class _Refusals:
     count: int = 0
     last_s: float = 0.0
+    logged_s: float = float("-inf")
 
 
 class Hooks:
@@ -82,7 +84,9 @@ class Hooks:
         except HoldfastError:
             self._count(name, "failed")
             raise
-        self._refusals.pop(name, None)
+        if name in self._refusals:
+            with self._lock:
+                self._refusals.pop(name, None)
         self._count(name, _word(outcome))
         return outcome
 
@@ -101,11 +105,15 @@ class Hooks:
         return (*map(_unready, faulty), *(_unbelieved(name, count) for name, count in recent.items()))
 
     def _refused(self, name: str, why: str, request_id: str) -> None:
+        now_s = self._node.state.clock.monotonic_s()
         with self._lock:
             refusals = self._refusals.setdefault(name, _Refusals())
             refusals.count += 1
-            refusals.last_s = self._node.state.clock.monotonic_s()
-        self._node.log.warning("hook-refused", connection=name, request_id=request_id, detail=why)
+            refusals.last_s = now_s
+            if now_s - refusals.logged_s < _LOG_EVERY_S:
+                return
+            refusals.logged_s, count = now_s, refusals.count
+        self._node.log.warning("hook-refused", connection=name, count=count, request_id=request_id, detail=why)
 
     def _count(self, name: str, outcome: str) -> None:
         self._node.measures.add("hooks_total", name, outcome)

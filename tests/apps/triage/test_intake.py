@@ -330,6 +330,23 @@ def test_what_was_erased_is_not_shown_to_a_redelivery(counter: Counter) -> None:
     assert outcome == Ignored("delivered before; what was decided then can no longer be read")
 
 
+@pytest.mark.parametrize("action", ["opened", "edited", "labeled"])
+def test_no_news_of_an_erased_task_does_not_bring_it_back(counter: Counter, action: str) -> None:
+    first = _taken(counter.hand_in(issue())).decisions[0]
+    counter.office.desk.journal.erase(first.task_id)
+    outcome = counter.hand_in(issue(action=action, by="bob", label="priority/P0"))
+    assert outcome == Ignored(f"issues.{action}: no news since a decision that can no longer be read")
+
+
+def test_a_judgement_made_while_closing_is_kept_and_nothing_is_scored(counter: Counter) -> None:
+    first = _taken(counter.hand_in(issue())).decisions[0]
+    chosen = "P0" if first.priority != Priority.P0 else "P3"
+    labels = [f"priority/{chosen}", "another"]
+    judged = issue(action="labeled", label=labels[0], labels=labels, state="closed", **LATER)
+    assert isinstance(counter.hand_in(judged), Overruled)
+    assert counter.office.small.calls == 1
+
+
 def test_the_same_delivery_at_the_same_moment_is_scored_once(counter: Counter) -> None:
     outcomes: list[object] = []
     counter.connect()

@@ -20,15 +20,16 @@ from holdfast.apps.triage.connections import Connection, tracker_route
 from holdfast.apps.triage.decision import Decision
 from holdfast.apps.triage.dialect import MalformedEvent
 from holdfast.apps.triage.drafting import Snapshot
-from holdfast.apps.triage.judging import judged_by_a_person
+from holdfast.apps.triage.judging import Sighting, is_older, judged_by_a_person
 from holdfast.apps.triage.records import OVERRIDE, unpack_decision, unpack_override
 from holdfast.apps.triage.reprocess import Rescore, rescore_job, worth_it
-from holdfast.apps.triage.sightings import Sighting, Sightings, is_older
+from holdfast.apps.triage.sightings import Sightings
 from holdfast.apps.triage.signatures import Delivery, prove
 from holdfast.apps.triage.task import Event, EventKind, Ignored, Task
 from holdfast.apps.triage.ticket import Ticket, check_ticket
 from holdfast.apps.triage.turns import Turns
 from holdfast.apps.triage.writeback_job import WriteBack, write_back_job
+from holdfast.apps.triage.writing import Judgement
 from holdfast.apps.triage.written import recall_written
 from holdfast.clock import Clock
 from holdfast.database import Database, Transaction
@@ -147,7 +148,7 @@ class Intake:
         account = connection.place.account
         if event.kind is not EventKind.CREATED and account and event.by == account:
             return Ignored(f"{event.name} by {account}: our own write-back")
-        if any(task.closed for task in event.tasks):
+        if event.kind is not EventKind.JUDGED and any(task.closed for task in event.tasks):
             return Ignored(f"{event.name}: the task is closed")
         names = frozenset(f"{connection.name}\0{task.id}" for task in event.tasks)
         with self._turns.turn(names, deadline_s=arrival.deadline_s):
@@ -160,35 +161,30 @@ class Intake:
             fresh = [one for one in zip(event.tasks, seen, strict=True) if not self._is_known(*one)]
             if event.kind is EventKind.JUDGED or not fresh:
                 known = self._known(connection, event, seen, use=use)
-                if known is not None and not (fresh and isinstance(known, Ignored)):
+                if not fresh or event.tasks[0].closed or not isinstance(known, Ignored):
                     return known
             return self._score(connection, fresh, use, arrival)
 
     def _is_known(self, task: Task, seen: Sighting | None) -> bool:
         return seen is not None and (not task.whole or self._sightings.is_unchanged(task, seen))
 
-    def _known(
-        self, connection: Connection, event: Event, seen: Sequence[Sighting | None], *, use: _Use
-    ) -> Outcome | None:
+    def _known(self, connection: Connection, event: Event, seen: Sequence[Sighting | None], *, use: _Use) -> Outcome:
         """What is said of tasks that were scored before: overruled, the first decisions, or that there is no news."""
-        decisions: list[Decision] = []
-        for one in seen:
-            try:
-                decisions += [self._triage.archive.decision(one.decision_id)] if one is not None else []
-            except (NoSuchDecision, DecisionUnreadable):
-                return None  # erased: whoever sends it again wants it scored again
+        known = [one for one in seen if one is not None]
+        try:
+            decisions = tuple(self._triage.archive.decision(one.decision_id) for one in known)
+        except (NoSuchDecision, DecisionUnreadable):
+            return Ignored(f"{event.name}: no news since a decision that can no longer be read")
         if event.kind is EventKind.CREATED:
-            return Taken(tuple(decisions), replayed=True)
-        first = seen[0]
-        if first is None or not decisions:
-            return None
+            return Taken(decisions, replayed=True)
         written = recall_written(self._shelves.facts, connection.name, event.tasks[0].id)
-        correction = judged_by_a_person(connection, event, decisions[0], seen=first, written=written)
-        if correction is None:
-            return Ignored(f"{event.name}: nothing that is scored has changed since {first.decision_id}")
-        return self._overrule(first.decision_id, correction, event, use)
+        judged = judged_by_a_person(connection, event, decisions[0], seen=known[0], written=written)
+        if judged is None:
+            return Ignored(f"{event.name}: nothing that is scored has changed since {known[0].decision_id}")
+        return self._overrule(known[0].decision_id, judged, event, use)
 
-    def _overrule(self, decision_id: str, correction: Correction, event: Event, use: _Use) -> Overruled:
+    def _overrule(self, decision_id: str, judged: Judgement, event: Event, use: _Use) -> Overruled:
+        correction = Correction(priority=judged.priority, route=judged.route or None, reason=judged.reason)
         heard = Heard(
             by=event.by or "somebody in the tracker",
             at=event.at,

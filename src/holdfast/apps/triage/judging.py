@@ -7,23 +7,41 @@ delivery does not prove that it was somebody else.
 
 from __future__ import annotations
 
-from holdfast.apps.triage.archive import Correction
+from datetime import datetime
+
+import msgspec
+
 from holdfast.apps.triage.connections import Connection, tracker_route
 from holdfast.apps.triage.decision import Decision, Priority
-from holdfast.apps.triage.sightings import Sighting
-from holdfast.apps.triage.task import Event, EventKind, Standing
-from holdfast.apps.triage.writing import Written
+from holdfast.apps.triage.task import Event, EventKind, Standing, Task
+from holdfast.apps.triage.writing import Judgement, Written
 
-__all__ = ["judged_by_a_person"]
+__all__ = ["Sighting", "is_older", "judged_by_a_person"]
 
 _MOST_ROUTE = 100
 _MOST_REASON = 500
 
 
+class Sighting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A task as it was last scored; nothing of its text."""
+
+    schema: int = 1
+    decision_id: str
+    seal: bytes
+    """Keyed hash of what is scored."""
+    revision: str
+    raw_priority: str
+    """What the tracker showed then: what it still shows, nobody has chosen since."""
+    route: str
+    """The same of the route."""
+    echoes: tuple[str, ...]
+    """Labels that our own write may have put there since."""
+
+
 def judged_by_a_person(
     connection: Connection, event: Event, decision: Decision, *, seen: Sighting, written: Written
-) -> Correction | None:
-    """Return the correction of `decision` (its override included) that the event's first task shows, or None."""
+) -> Judgement | None:
+    """Return what a person chose on the event's first task, against `decision` with its override; None: nothing."""
     standing = event.tasks[0].standing
     known_other = bool(connection.place.account and event.by)  # the caller has turned our own account away
     ours = [] if known_other else [one for one in (written.said, written.intended) if one is not None]
@@ -37,7 +55,13 @@ def judged_by_a_person(
     if priority is None and route is None:
         return None
     reason = f"{event.name or 'changed'} in {connection.name}"[:_MOST_REASON]
-    return Correction(priority=priority, route=_named(connection, route), reason=reason)
+    return Judgement(priority=priority, route=_named(connection, route), reason=reason)
+
+
+def is_older(task: Task, seen: Sighting) -> bool:
+    """Say whether a delivery came late: what it shows was changed before what was scored already."""
+    mine, theirs = _instant(task.revision), _instant(seen.revision)
+    return mine is not None and theirs is not None and mine < theirs
 
 
 def _priority(standing: Standing, decision: Decision, seen: Sighting, *, told: bool) -> Priority | None:
@@ -52,9 +76,17 @@ def _route(connection: Connection, standing: Standing, decision: Decision, *, se
     return standing.route if standing.route not in (seen.route, decision.route.label) else None
 
 
-def _named(connection: Connection, word: str | None) -> str | None:
-    """The route in our words, where the connection says which it is."""
+def _named(connection: Connection, word: str | None) -> str:
+    """The route in our words, where the connection says which it is; empty for none."""
     if word is None:
-        return None
+        return ""
     ours = {theirs: label for label, theirs in connection.terms.routes.items()}
     return ours.get(word, word)[:_MOST_ROUTE]
+
+
+def _instant(revision: str) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(revision)
+    except ValueError:  # a lock version, or nothing: then nobody knows which is the older
+        return None
+    return moment.replace(microsecond=0) if moment.tzinfo is not None else None  # deliveries often leave them out

@@ -4,36 +4,20 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from datetime import datetime
 
 import msgspec
 
+from holdfast.apps.triage.judging import Sighting
 from holdfast.apps.triage.task import Task
 from holdfast.database import Transaction
 from holdfast.facts import Facts
 from holdfast.vault import Vault
 
-__all__ = ["Sighting", "Sightings", "is_older"]
+__all__ = ["Sightings"]
 
 _SPACE = "scored"
 _ENCODER = msgspec.msgpack.Encoder()
 _CONTENT = msgspec.json.Encoder(order="deterministic")
-
-
-class Sighting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A task as it was last scored; nothing of its text."""
-
-    schema: int = 1
-    decision_id: str
-    seal: bytes
-    """Keyed hash of what is scored."""
-    revision: str
-    raw_priority: str
-    """What the tracker showed then: what it still shows, nobody has chosen since."""
-    route: str
-    """The same of the route."""
-    echoes: tuple[str, ...]
-    """Labels that our own write may have put there since."""
 
 
 _DECODER = msgspec.msgpack.Decoder(Sighting)
@@ -69,17 +53,3 @@ class Sightings:
     def is_unchanged(self, task: Task, seen: Sighting) -> bool:
         """Say whether all that is scored is as it was."""
         return self.seal(task, seen.echoes) == seen.seal
-
-
-def is_older(task: Task, seen: Sighting) -> bool:
-    """Say whether a delivery came late: what it shows was changed before what was scored already."""
-    mine, theirs = _instant(task.revision), _instant(seen.revision)
-    return mine is not None and theirs is not None and mine < theirs
-
-
-def _instant(revision: str) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(revision)
-    except ValueError:  # a lock version, or nothing: then nobody knows which is the older
-        return None
-    return moment.replace(microsecond=0) if moment.tzinfo is not None else None  # deliveries often leave them out
