@@ -117,7 +117,7 @@ class SimilarTickets:
         """Drop a task whose entries were erased; it is in no answer from now on."""
         memory = self._memory
         if memory is not None:
-            memory.forget(task_id, before=erased.sequence)
+            memory.forget(task_id, erasure=erased.sequence)
 
     def _kept(self) -> TicketMemory | None:
         """The memory that the settings ask for; None where they ask for none."""

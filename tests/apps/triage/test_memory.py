@@ -11,6 +11,7 @@ import pytest
 from holdfast.apps.triage.archive import Archive, Correction
 from holdfast.apps.triage.decision import Priority
 from holdfast.apps.triage.memory import TicketMemory
+from holdfast.apps.triage.ticket import Ticket
 from holdfast.measure import Measures
 from tests.apps.triage.office import Office
 
@@ -95,7 +96,7 @@ def test_an_erased_task_is_gone_at_once_and_stays_gone(office, remember) -> None
     office.score(VPN, task="T-2")
     memory, behind = remember(), remember(caught_up=False)
     erased = office.desk.journal.erase("T-1")
-    memory.forget("T-1", before=erased.sequence)
+    memory.forget("T-1", erasure=erased.sequence)
     assert like(memory, VPN) == ["T-2"]
     for one in (memory, behind, remember()):
         catch_up(one)
@@ -146,6 +147,17 @@ def test_it_is_bounded_and_the_latest_stay(office, remember) -> None:
         assert {*like(memory, VPN, count=50)} == {f"T-{place}" for place in range(45, 55)}
 
 
+def test_while_many_tickets_come_it_holds_back_and_catches_up_later(office, remember) -> None:
+    memory = remember()
+    for place in range(0, 300, 100):
+        batch = [Ticket(id=f"T-{place + one}", title=f"{VPN} {one}") for one in range(100)]
+        office.app.score_batch(batch, office.view, office.call())
+    assert memory.step(60.0) is True
+    assert len(memory) < 300 // 2
+    catch_up(memory)
+    assert {*like(memory, VPN, count=300)} == {f"T-{place}" for place in range(200, 300)}  # as many as have room
+
+
 def test_whatever_happens_in_whatever_order_it_knows_nothing_that_a_new_one_would_not(office, remember) -> None:
     rng = random.Random(5)
     memory, decisions = remember(12), []
@@ -156,7 +168,7 @@ def test_whatever_happens_in_whatever_order_it_knows_nothing_that_a_new_one_woul
         elif done < 0.75:
             erased = office.desk.journal.erase(task)
             if done < 0.7:
-                memory.forget(task, before=erased.sequence)
+                memory.forget(task, erasure=erased.sequence)
         elif done < 0.9:
             catch_up(memory)
     catch_up(memory)

@@ -73,6 +73,8 @@ class TicketMemory:
         self._groups: dict[str, int] = {}
         self._judged: dict[_Name, _Judged] = {}
         """Of tasks whose decision was not met yet: going back in the ledger, the correction comes first."""
+        self._forgotten: set[int] = set()
+        """Erasures that need no second look when they are met in the ledger."""
         self._last: int | None = None
         """Sequence of the ledger when it was last looked at."""
         self._ahead: int | None = None
@@ -103,12 +105,15 @@ class TicketMemory:
         found.sort(key=lambda one: (-one.similarity, one.task_id))
         return tuple(found[:count])
 
-    def forget(self, task_id: str, *, before: int) -> None:
-        """Drop what was decided about a task before sequence `before`: no answer that begins after this names it."""
+    def forget(self, task_id: str, *, erasure: int) -> None:
+        """Drop a task whose erasure has this sequence: no answer that begins after this names what was erased."""
         with self._stepping, self._lock:
-            self._drop(k for k in self._known if k is not None and k.name[1] == task_id and k.sequence < before)
-            for name in [name for name in self._judged if name[1] == task_id]:
-                del self._judged[name]
+            for name in [(team, task_id) for team in self._groups]:
+                self._judged.pop(name, None)
+                known = self._known[slot] if (slot := self._slots.get(name)) is not None else None
+                if known is not None and known.sequence < erasure:
+                    self._drop((known,))
+            self._forgotten.add(erasure)
 
     def step(self, budget_s: float) -> bool:
         """Take in what is new, then go on back; stop after about `budget_s`. True when there is more to do at once."""
@@ -204,12 +209,11 @@ class TicketMemory:
             record = unpack_override(entry.payload)
             said = _Judged(record.override.priority, record.override.route)
             self._correct((header.team or "", record.task_id), said, header.sequence)
+        elif header.kind == _ERASURE and header.sequence in self._forgotten:
+            self._forgotten.remove(header.sequence)
         elif header.kind == _ERASURE:
-            self._drop(
-                k
-                for k in self._known
-                if k is not None and k.sequence < header.sequence and self._journal.is_about(header, k.name[1])
-            )
+            earlier = (k for k in self._known if k is not None and k.sequence < header.sequence)
+            self._drop(k for k in earlier if self._journal.is_about(header, k.name[1]))
         elif header.kind == _RETENTION:
             through = erased_through(header.band)
             self._drop(k for k in self._known if k is not None and k.sequence <= through)
