@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -151,6 +153,30 @@ def test_what_becomes_of_deliveries_is_counted(hooked: Served) -> None:
     deliver(hooked, issue(8))
     text = hooked.ask("GET", "/metrics").body.decode()
     assert 'holdfast_hooks_total{connection="forge",outcome="scored"}' in text
+
+
+def test_connections_show_what_they_can_do_and_what_came_on_them(hooked: Served) -> None:
+    deliver(hooked, issue(10))
+    listed = hooked.ask("GET", "/v1/node/connections").json()["connections"]
+    shown = {one["name"]: one for one in listed}
+    forge = shown["forge"]
+    assert (forge["dialect"], forge["built_from"], forge["writes"], forge["secrets"]) == ("github", "payloads", True, 2)
+    assert forge["deliveries"]["scored"] >= 1
+    assert forge["last_delivery_s"] < 60
+    assert "missing" in shown["broken"]["fault"]
+
+
+def test_the_command_line_lists_connections(hooked: Served) -> None:
+    command = [sys.executable, "-m", "holdfast", "--config", hooked.config, "--data", hooked.data, "connections"]
+    done = subprocess.run([*command, "list"], capture_output=True, text=True, timeout=60, check=True)
+    assert [line.split()[0] for line in done.stdout.splitlines()] == [
+        "connection",
+        "alerts",
+        "answer",
+        "broken",
+        "forge",
+    ]
+    assert SECRET not in done.stdout
 
 
 def test_a_new_secret_is_taken_on_reload_and_the_old_one_is_not(tmp_path: Path) -> None:

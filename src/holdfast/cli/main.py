@@ -33,6 +33,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "ledger": ("holdfast.cli.ledger:ledger", "Show, verify, export and erase what was recorded."),
     "token": ("holdfast.cli.token:token", "Make, list and revoke what callers over the network need."),
     "jobs": ("holdfast.cli.jobs:jobs", "What waits to be done, what was given up, and what to do about it."),
+    "connections": ("holdfast.cli.connections:connections", "The trackers the node speaks with."),
     "config": ("holdfast.cli.config:config", "Check, show and reload the configuration."),
 }
 

@@ -6,11 +6,13 @@ from typing import Any
 
 import msgspec
 
+from holdfast.access import VIEW
 from holdfast.apps.triage.connections import Connection
 from holdfast.apps.triage.decision import Decision
 from holdfast.apps.triage.intake import Arrival, Outcome, Overruled, Taken
 from holdfast.http.bodies import encode
 from holdfast.http.messages import Endpoint, Reply, Request
+from holdfast.node.connections_verbs import ConnectionsPage, list_connections
 from holdfast.node.node import Node
 
 __all__ = ["HookAnswer", "HookEndpoints"]
@@ -47,7 +49,7 @@ class HookEndpoints:
         self._node = node
 
     def endpoints(self) -> tuple[Endpoint, ...]:
-        """Their one route."""
+        """Their routes."""
         return (
             Endpoint(
                 method="POST",
@@ -59,7 +61,19 @@ class HookEndpoints:
                 takes=dict[str, Any],
                 gives=HookAnswer,
             ),
+            Endpoint(
+                method="GET",
+                template="/v1/node/connections",
+                call=self.connections,
+                needs=VIEW,
+                summary="The trackers the node speaks with: dialect, abilities, faults, what came of their deliveries.",
+                gives=ConnectionsPage,
+            ),
         )
+
+    def connections(self, _request: Request) -> Reply:
+        """See the summary."""
+        return Reply(encode(list_connections(self._node)))
 
     def take(self, request: Request) -> Reply:
         """See the summary."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ from holdfast.settings.loading import Loaded
 if TYPE_CHECKING:
     from holdfast.node.node import Node
 
-__all__ = ["Hooks", "NoSuchConnection", "connections_of"]
+__all__ = ["Hooks", "NoSuchConnection", "Traffic", "connections_of"]
 
 _LOG_EVERY_S = 60.0  # whoever guesses must not fill the log
 _REFUSALS_SHOWN_S = 600.0  # long enough to be seen by whoever looks at alerts now and then
@@ -36,8 +37,17 @@ class _Refusals:
     logged_s: float = float("-inf")
 
 
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """What came on one connection since the node started."""
+
+    outcomes: Mapping[str, int]
+    since_last_s: float | None
+    """Since the last delivery that was believed."""
+
+
 class Hooks:
-    """Takes deliveries. `_lock` guards the refusals; the connections are replaced whole."""
+    """Takes deliveries. `_lock` guards the refusals and the traffic; the connections are replaced whole."""
 
     def __init__(self, node: Node) -> None:
         self._node = node
@@ -47,6 +57,8 @@ class Hooks:
         self._intake = Intake(node.triage, shelves, snapshot_for=node.active_for)
         self._lock = threading.Lock()
         self._refusals: dict[str, _Refusals] = {}
+        self._outcomes: dict[str, Counter[str]] = {}
+        self._last_s: dict[str, float] = {}
 
     def start(self) -> None:
         """Nothing to begin: deliveries come by themselves."""
@@ -84,9 +96,9 @@ class Hooks:
         except HoldfastError:
             self._count(name, "failed")
             raise
-        if name in self._refusals:
-            with self._lock:
-                self._refusals.pop(name, None)
+        with self._lock:
+            self._refusals.pop(name, None)
+            self._last_s[name] = clock.monotonic_s()
         self._count(name, _word(outcome))
         return outcome
 
@@ -115,7 +127,17 @@ class Hooks:
             refusals.logged_s, count = now_s, refusals.count
         self._node.log.warning("hook-refused", connection=name, count=count, request_id=request_id, detail=why)
 
+    def traffic(self, name: str) -> Traffic:
+        """What came on the connection of this name."""
+        now_s = self._node.state.clock.monotonic_s()
+        with self._lock:
+            last_s = self._last_s.get(name)
+            outcomes = dict(self._outcomes.get(name, ()))
+        return Traffic(outcomes, None if last_s is None else round(now_s - last_s, 3))
+
     def _count(self, name: str, outcome: str) -> None:
+        with self._lock:
+            self._outcomes.setdefault(name, Counter())[outcome] += 1
         self._node.measures.add("hooks_total", name, outcome)
 
 

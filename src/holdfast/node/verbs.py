@@ -10,11 +10,13 @@ import msgspec
 from holdfast.access import Caller, Role, require
 from holdfast.errors import InvalidInput
 from holdfast.node import showing
+from holdfast.node.connections_verbs import CONNECTION_VERBS
 from holdfast.node.experiment_verbs import EXPERIMENT_VERBS
 from holdfast.node.jobs_verbs import JOBS_VERBS
 from holdfast.node.ledger_verbs import LEDGER_VERBS
 from holdfast.node.node import Node
 from holdfast.node.package_verbs import PACKAGE_VERBS
+from holdfast.node.preview_verbs import PREVIEW_VERBS
 from holdfast.node.report_verbs import REPORT_VERBS
 from holdfast.node.similar_verbs import SIMILAR_VERBS
 from holdfast.node.tokens_verbs import TOKEN_VERBS
@@ -48,7 +50,9 @@ VERBS: Mapping[str, Verb] = {
     **SIMILAR_VERBS,
     **LEDGER_VERBS,
     **EXPERIMENT_VERBS,
+    **PREVIEW_VERBS,
     **JOBS_VERBS,
+    **CONNECTION_VERBS,
     **TOKEN_VERBS,
     "tiers.history": Verb(Latest, Role.VIEWER, lambda node, asked: showing.transitions(node, asked.limit)),
 }
