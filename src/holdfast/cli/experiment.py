@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import click
 
+from holdfast.cli.candidate_options import candidate_of, with_candidate_options
 from holdfast.cli.invocation import as_json, columns, print_json
 from holdfast.cli.owner import call, tell
-from holdfast.errors import InvalidInput
 
 __all__ = ["experiment"]
 
 _FIGURES = ("p0_share", "mean_score", "needs_triage_share", "override_rate", "agreement")
-
-
-class UnusableOption(InvalidInput):
-    """A `NAME=NUMBER` that is neither."""
 
 
 @click.group(help="Try another way to score beside the one in force, and compare them.")
@@ -35,20 +30,11 @@ def experiment() -> None:
 @click.option("--mode", type=click.Choice(["shadow", "ab"]), default="shadow", help="Default: shadow.")
 @click.option("--share", type=click.FloatRange(0, 1), default=0.5, help="Of tasks, for the candidate; default 0.5.")
 @click.option("--team", default="", help="Whose tickets; default: those of no team.")
-@click.option("--weight", "weights", multiple=True, metavar="FACTOR=NUMBER", help="May be repeated; they sum to 1.")
-@click.option("--band", "bands", multiple=True, metavar="p0|p1|p2=SCORE", help="Lowest score; may be repeated.")
-@click.option("--rules", type=click.Path(path_type=Path), help="Rule file of the candidate.")
-@click.option("--package", default="", help="NAME or NAME@VERSION, installed.")
+@with_candidate_options
 @as_json
 def start(name: str, *, as_json: bool, **options: Any) -> None:
     """Begin one."""
-    rules: Path | None = options["rules"]
-    candidate = {
-        "weights": _numbers(options["weights"], "--weight"),
-        "bands": _numbers(options["bands"], "--band"),
-        "rules": rules.read_text(encoding="utf-8") if rules is not None else None,
-        "package": options["package"],
-    }
+    candidate = candidate_of(options)
     asked = {"name": name, "candidate": candidate} | {key: options[key] for key in ("mode", "share", "team")}
     _told(call("experiment.start", asked), as_json=as_json)
 
@@ -105,17 +91,6 @@ def promote(name: str, *, as_json: bool) -> None:
 def rollback(*, as_json: bool) -> None:
     """Have what was before."""
     _told(tell("experiment.rollback", {}), as_json=as_json)
-
-
-def _numbers(given: tuple[str, ...], option: str) -> dict[str, float]:
-    found: dict[str, float] = {}
-    for one in given:
-        name, _, number = one.partition("=")
-        try:
-            found[name] = float(number)
-        except ValueError as error:
-            raise UnusableOption(f"{option}: expected NAME=NUMBER such as model=0.5, found {one[:60]!r}") from error
-    return found
 
 
 def _told(found: Mapping[str, Any], *, as_json: bool) -> None:

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import click
 
 from holdfast.workbench.columns import Columns, InvalidColumns, parse_columns
 
-__all__ = ["TicketOptions", "with_ticket_options"]
+__all__ = ["TicketOptions", "columns_of", "with_column_options", "with_ticket_options"]
 
 _Command = TypeVar("_Command", bound=Callable[..., None])
 
-_OPTIONS = (
-    click.option(
-        "--tickets",
-        "paths",
-        type=click.Path(path_type=Path),
-        multiple=True,
-        help="Labelled tickets: .csv, .tsv or .jsonl, each also with .gz. Repeat for more files.",
-    ),
+_COLUMN_OPTIONS = (
     click.option(
         "--column",
         "roles",
@@ -45,6 +38,17 @@ _OPTIONS = (
         help="Read LABEL where the file says VALUE: priority:Blocker=critical.",
     ),
     click.option("--date-format", default="", metavar="PATTERN", help="Of the time of writing: '%d/%m/%y'."),
+)
+
+_OPTIONS = (
+    click.option(
+        "--tickets",
+        "paths",
+        type=click.Path(path_type=Path),
+        multiple=True,
+        help="Labelled tickets: .csv, .tsv or .jsonl, each also with .gz. Repeat for more files.",
+    ),
+    *_COLUMN_OPTIONS,
     click.option(
         "--max-bad-rows",
         type=click.FloatRange(0, 100),
@@ -61,6 +65,23 @@ def with_ticket_options(command: _Command) -> _Command:
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
+
+
+def with_column_options(command: _Command) -> _Command:
+    """Give `command` those of them that say which column is what; `columns_of` reads them back."""
+    for option in reversed(_COLUMN_OPTIONS):
+        command = option(command)
+    return command
+
+
+def columns_of(options: Mapping[str, Any]) -> Columns:
+    """The mapping of columns that a command's parameters name. Raises UsageError."""
+    try:
+        return parse_columns(
+            options["roles"], options["labels"], values=options["values"], date_format=options["date_format"]
+        )
+    except InvalidColumns as error:
+        raise click.UsageError(str(error)) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +109,5 @@ class TicketOptions:
 
     def columns(self) -> Columns:
         """The mapping of columns. Raises UsageError."""
-        try:
-            return parse_columns(self.roles, self.labels, values=self.values, date_format=self.date_format)
-        except InvalidColumns as error:
-            raise click.UsageError(str(error)) from error
+        names = ("roles", "labels", "values", "date_format")
+        return columns_of({name: getattr(self, name) for name in names})

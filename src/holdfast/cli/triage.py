@@ -9,9 +9,11 @@ from typing import Any
 
 import click
 
+from holdfast.cli.candidate_options import with_candidate_options
 from holdfast.cli.exits import Exit
 from holdfast.cli.invocation import as_json, columns, invocation, print_json
 from holdfast.cli.owner import call
+from holdfast.cli.ticket_options import with_column_options
 from holdfast.errors import InvalidInput
 
 __all__ = ["replay", "rules", "score"]
@@ -47,16 +49,28 @@ def score(source: Any, *, as_json: bool) -> None:
 
 
 @click.command(
-    help="Derive past decisions again, from the ledger and the package.\n\n"
-    "FILE holds replies of /v1/triage/score, one JSON object a line, or decision ids, one a line; an id will do. "
-    "Ends with 65 when a decision comes out different, with 69 when something it needs is gone.\n\n"
-    "Example: holdfast triage replay decisions.jsonl"
+    help="Derive past decisions again; or say what the node would have done with past tickets.\n\n"
+    "Decisions: FILE holds replies of /v1/triage/score, one JSON object a line, or decision ids, one a line; an id "
+    "will do. Ends with 65 when a decision comes out different, with 69 when something it needs is gone.\n\n"
+    "Tickets: FILE is a tracker's export (.csv, .tsv or .jsonl, each also with .gz). Each is scored as of the time it "
+    "was written and held against the priority and route it had; nothing is recorded. The options say which column "
+    "is what, and how a candidate differs from the scoring in force.\n\n"
+    "Example: holdfast triage replay export.csv --value priority:Blocker=P0 --metadata deadline_at=due --band p0=85"
 )
 @click.argument("source", metavar="FILE")
+@with_column_options
+@click.option("--metadata", multiple=True, metavar="KEY=COLUMN", help="As in the ticket: deadline_at, requester.role.")
+@click.option("--team", default="", help="Whose package and rules; default: of the team each ticket names.")
+@with_candidate_options
 @as_json
 @click.pass_context
-def replay(context: click.Context, source: str, *, as_json: bool) -> None:
-    """Print how each decision came out."""
+def replay(context: click.Context, /, source: str, *, as_json: bool, **_options: object) -> None:
+    """Print how each decision came out, or what would have been."""
+    from holdfast.cli.triage_history import is_history, replay_history  # noqa: PLC0415  # numpy, for one command
+
+    if is_history(source):
+        replay_history(source, context.params)
+        return
     results = [call("triage.replay", {"decision_id": one}) for one in _decision_ids(source)]
     if as_json:
         print_json(results)
@@ -147,8 +161,9 @@ def _decision_page(decision: Mapping[str, Any]) -> str:
     head = f"{decision['task_id']}  {decision['score']:g}  {decision['priority']}  {route['label']}"
     rows = [(f"  {c['points']:+.2f}", c["name"], c["source"]) for c in decision["contributions"]]
     unsigned = ", unsigned" if served["unsigned"] else ""
+    approximate = ", approximate: the text was cut to what the model reads" if served["approximate"] else ""
     degraded = f", degraded: {', '.join(served['reasons'])}" if served["degraded"] else ""
-    tail = f"  {served['tier']} tier, {served['package']}@{served['version']}{unsigned}{degraded}"
+    tail = f"  {served['tier']} tier, {served['package']}@{served['version']}{unsigned}{approximate}{degraded}"
     like = [
         f"  like {s['task_id']} ({s['similarity']:.2f}): {s['priority']}, {s['route']}" for s in decision["similar"]
     ]

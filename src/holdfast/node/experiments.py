@@ -14,6 +14,7 @@ from holdfast.apps.triage.experiments import (
     CANDIDATE,
     CONTROL,
     EXPERIMENT,
+    Candidate,
     Experiment,
     InvalidExperiment,
     arm_name,
@@ -190,6 +191,16 @@ class Experiments:
                 drawing[one.team] = _Arms(one, control, candidate)
         self._drawing, self.shadows, self._faults = drawing, tuple(shadows), faults
 
+    def tried(self, base: Active, candidate: Candidate) -> Active:
+        """What `base` would be with the candidate's differences, outside of any experiment.
+
+        Its package stays in stock until the next refresh. Raises InvalidExperiment, InvalidRules, InvalidRubric.
+        """
+        if candidate == Candidate():
+            return base
+        loadout = self._node.stocked(candidate.package) if candidate.package else base.loadout
+        return self._made(base, candidate, loadout)
+
     def actives(self) -> tuple[Active, ...]:
         """What candidates answer with."""
         return (*(arms.candidate for arms in self._drawing.values()), *(active for _, active in self.shadows))
@@ -202,17 +213,19 @@ class Experiments:
         """What its candidate answers with; None before its package was loaded. Raises HoldfastError if it cannot."""
         if base is None:
             raise InvalidExperiment(f"there is no team {experiment.team!r} any more")
-        wanted, loadout = experiment.candidate.package, base.loadout
-        if wanted:
-            found = self._loadouts.get(wanted)
-            if found is None:
-                return None
-            if found.manifest is None:
-                raise InvalidExperiment(f"package {wanted} cannot be served; `holdfast package list` says why")
-            loadout = found
-        policy = candidate_policy(base.policy, experiment.candidate)
+        wanted = experiment.candidate.package
+        loadout = self._loadouts.get(wanted) if wanted else base.loadout
+        if loadout is None:
+            return None
+        made = self._made(base, experiment.candidate, loadout)
+        return replace(made, arm=arm_name(experiment.name, CANDIDATE))
+
+    def _made(self, base: Active, candidate: Candidate, loadout: Loadout) -> Active:
+        if candidate.package and loadout.manifest is None:
+            raise InvalidExperiment(f"package {candidate.package} cannot be served; `holdfast package list` says why")
+        policy = candidate_policy(base.policy, candidate)
         made = activated(loadout, policy, self._node.loaded.settings, generation=self._node.generation)
-        return replace(made, team=experiment.team, arm=arm_name(experiment.name, CANDIDATE))
+        return replace(made, team=base.team)
 
     def _running(self) -> list[Experiment]:
         return [one for one in self.all if one.state == "running"]

@@ -149,6 +149,11 @@ class Node:
         with self._refreshing:
             self._restock()
 
+    def stocked(self, target: str) -> Loadout:
+        """The engines of a package that nobody uses yet; they go at the next refresh."""
+        with self._refreshing:
+            return self.stock.loadout(target)[0]
+
     def refresh_soon(self) -> None:
         """Refresh on a thread of its own; what cannot be served is a finding."""
         changed = self.package_name() != self.active.loadout.name and self.active.loadout.manifest is not None
