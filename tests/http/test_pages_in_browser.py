@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Error, Page, sync_playwright
 
-from tests.served import TICKET, Served
+from tests.served import TICKET, Served, Start
 
 CHROMIUM = shutil.which("chromium")
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
@@ -20,11 +22,16 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def page() -> Iterator[Page]:
+def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        yield browser.new_page()
-        browser.close()
+        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture(scope="module")
+def page(browser: Browser) -> Page:
+    return browser.new_page()
 
 
 def _open(page: Page, node: Served, path: str) -> tuple[list[str], list[str]]:
@@ -54,4 +61,17 @@ def test_the_interface_page_lists_operations_and_finds_a_field(page: Page, node:
     shown = list(page.locator(".operation:visible > summary").all_inner_texts())
     assert len(shown) == 1
     assert "/v1/triage/score:batch" in shown[0]
+    assert errors == []
+
+
+def test_a_node_with_tokens_lets_a_browser_in_with_one_as_password(browser: Browser, start: Start) -> None:
+    node = start()
+    common = [sys.executable, "-m", "holdfast", "--config", str(node.config), "--data", str(node.data)]
+    made = subprocess.run([*common, "token", "create", "wall"], capture_output=True, text=True, timeout=30, check=True)
+    with pytest.raises(Error, match="AUTH_CREDENTIALS"):  # it was asked for a password, and nobody typed one
+        browser.new_page().goto(f"http://127.0.0.1:{node.port}/")
+    known = browser.new_context(http_credentials={"username": "wall", "password": made.stdout.strip()}).new_page()
+    _, errors = _open(known, node, "/")
+    known.wait_for_selector("#tiers tr td:nth-child(3)")
+    assert "built-in rules" in known.inner_text("#verdict")
     assert errors == []
