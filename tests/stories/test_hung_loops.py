@@ -36,6 +36,7 @@ def test_a_webhook_is_answered_in_two_seconds_with_every_loop_and_one_lane_hung(
         try:
             fake.fail("hang", on="write", seconds=HANG_S)
             stuck = one.new("This one's lane hangs")
+            assert eventually(lambda: fake.state()["faults"] == {"hang": 1})
             _hang_all(one, sign)
             number = fake.create("Production database is down", "Nobody can pay.")
             started = time.monotonic()

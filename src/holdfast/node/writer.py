@@ -15,7 +15,7 @@ from holdfast.apps.triage.backfill import Backfill, BackfillOrder, backfill_job,
 from holdfast.apps.triage.connections import Connection
 from holdfast.apps.triage.intake import Arrival
 from holdfast.apps.triage.sightings import Sightings
-from holdfast.apps.triage.task import Task
+from holdfast.apps.triage.task import Ignored, Task
 from holdfast.apps.triage.tracker import Tracker, Turn, outcome_of
 from holdfast.apps.triage.writeback import Books, WriteBacks
 from holdfast.apps.triage.writeback_job import KIND as WRITE_BACK
@@ -109,9 +109,11 @@ class Writer:
         self._node.log.info("missed-tasks", connection=connection.name, taken=count)
         return Done(f"{count} tasks") if whole else Again("more to come", after_s=0.0, counts=False)
 
-    def _take(self, connection: Connection, task: Task) -> None:
+    def _take(self, connection: Connection, task: Task) -> bool:
         now_s = self._node.state.clock.monotonic_s()
-        self._node.parts.hooks.take_listed(connection, task, arrival=Arrival(now_s + _SCORE_S, now_s))
+        arrival = Arrival(now_s + _SCORE_S, now_s)
+        outcome = self._node.parts.hooks.take_listed(connection, task, arrival=arrival)
+        return not isinstance(outcome, Ignored) and not outcome.replayed
 
     def _connection(self, name: str) -> Connection | Again:
         found = self._node.parts.hooks.connections.get(name)

@@ -24,6 +24,7 @@ __all__ = ["KIND", "QUEUE", "Backfill", "BackfillOrder", "Progress", "backfill_j
 QUEUE = KIND = "backfill"
 _OVERLAP_S = 120.0  # a delivery of the last minutes may still be on its way, a tracker's index a little behind
 _MOST_PAGES = 1000
+_MOST_PASSES = 50  # each takes about half of what is left
 _SPARE_S = 5.0  # of the lease, for what was just read
 
 
@@ -49,8 +50,21 @@ _ENCODER = msgspec.msgpack.Encoder()
 _ORDER = msgspec.msgpack.Decoder(BackfillOrder)
 _PROGRESS = msgspec.msgpack.Decoder(Progress)
 
-Take = Callable[[Connection, Task], None]
-"""Takes a task in as if its delivery had come; what was scored before is left alone."""
+Take = Callable[[Connection, Task], bool]
+"""Takes a task in as if its delivery had come, and says whether it was news; what was scored before is left alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Pass:
+    """What one reading of the list came to."""
+
+    new: int
+    latest: datetime
+    """The latest change that was seen."""
+    now: datetime | None
+    """The tracker's time of day at its beginning."""
+    whole: bool
+    """Whether the list was read to its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,42 +90,57 @@ class Backfill:
             self._keep(connection, Progress(since_at=instant_text(self.clock.wall_at())))
 
     def run(self, connection: Connection, turn: Turn, take: Take) -> tuple[int, bool]:
-        """Ask for what was changed since the last round and take it; returns how many, and whether that was all.
+        """Ask for what was changed since the last round and take it; returns how many were new, and whether all came.
 
-        A round that has no instant to begin with only notes one: what was there before the connection is nobody's
-        absence. Raises as `Tracker.page`, `Tracker.read` and `take` do.
+        Pages are often numbered, and what is written meanwhile moves to the end of the list, so that others slip over
+        the edge of a page that was read already: it is asked until a whole pass brings nothing new. A round that has no
+        instant to begin with only notes one: what was there before the connection is nobody's absence.
+        Raises as `Tracker.page`, `Tracker.read` and `take` do.
         """
         before = self.progress(connection.name)
         since = self._since(before, connection.terms.backfill_days)
-        cursor, count, latest = "", 0, since
+        count, now = 0, None
+        for _ in range(_MOST_PASSES):
+            seen = self._pass(since, turn, take, only_look=not before.since_at)
+            count, now = count + seen.new, now or seen.now
+            if not seen.whole:
+                # What was passed over lies before `latest` only if this pass brought something new.
+                reached = since if seen.new else seen.latest
+                self._keep(connection.name, Progress(round=before.round, since_at=instant_text(reached)))
+                return count, False
+            if not seen.new:
+                break
+        known_until = now - timedelta(seconds=_OVERLAP_S) if now is not None else seen.latest
+        self._keep(connection.name, Progress(round=before.round + 1, since_at=instant_text(known_until)))
+        return count, True
+
+    def _pass(self, since: datetime, turn: Turn, take: Take, *, only_look: bool) -> _Pass:
+        """Read the whole list once, as far as time allows."""
+        cursor, new, latest = "", 0, since
         now: datetime | None = None
         for _ in range(_MOST_PAGES):
             listing, date = self.tracker.page(instant_text(since), cursor, turn)
             now = now or _tracker_now(date) or (self.clock.wall_at() if self.clock.wall_trusted() else None)
-            if not before.since_at:
+            if only_look:
                 break
             for task in listing.tasks:
-                count += self._take(task, turn, take)
+                new += self._take(task, turn, take)
                 latest = max(latest, _changed_at(task) or latest)
             cursor = listing.next_cursor
             if not cursor:
                 break
             if self.clock.monotonic_s() > turn.deadline_s - _SPARE_S:
-                self._keep(connection.name, Progress(round=before.round, since_at=instant_text(latest)))
-                return count, False
-        known_until = now - timedelta(seconds=_OVERLAP_S) if now is not None else latest
-        self._keep(connection.name, Progress(round=before.round + 1, since_at=instant_text(known_until)))
-        return count, True
+                return _Pass(new, latest, now, whole=False)
+        return _Pass(new, latest, now, whole=True)
 
     def _take(self, task: Task, turn: Turn, take: Take) -> int:
         connection = turn.connection
         if not task.whole and self.sightings.last(connection.name, task.id) is None:
             task = self.tracker.read(task.id, turn)  # a list may show less than the task itself does
         try:
-            take(connection, task)
+            return int(take(connection, task))
         except InvalidInput:
             return 0  # it would be refused as a delivery, too; the others are none the worse for it
-        return 1
 
     def _since(self, before: Progress, most_days: int) -> datetime:
         """From when to ask: never further back than the operator wants, as far as the clock can be trusted."""
