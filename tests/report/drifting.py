@@ -28,11 +28,18 @@ class Alarm:
     feature: str
 
 
-def trained(head: str, tickets: Sequence[LabelledTicket], *, urgency: Sequence[str] = ()) -> TrainedPackage:
-    """A small-tier package with one head; 40 % of `tickets` are its hold-out."""
-    split = SPLITS["random"](tickets, share=0.4, seed=3)
-    plan = head_from_split(head, tickets, split=split, urgency=urgency)
-    return train(TrainingPlan(name="watched", version="1.0.0", description="", heads=(plan,), encoder_dir=None))
+def trained(*, urgency: Sequence[str] = (), **heads: Sequence[LabelledTicket]) -> TrainedPackage:
+    """A small-tier package; 40 % of each head's tickets are its hold-out."""
+    plans = [
+        head_from_split(
+            head,
+            tickets,
+            split=SPLITS["random"](tickets, share=0.4, seed=3),
+            urgency=urgency if head == "priority" else (),
+        )
+        for head, tickets in heads.items()
+    ]
+    return train(TrainingPlan(name="watched", version="1.0.0", description="", heads=tuple(plans), encoder_dir=None))
 
 
 class Watched:

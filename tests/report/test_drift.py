@@ -28,6 +28,7 @@ QUARTERS = Histogram(edges=EDGES, shares=(0.25, 0.25, 0.25, 0.25))
 WORDS = Histogram(edges=(0, 10, 20, 40), shares=(0.5, 0.3, 0.2))
 HEAD = HeadReference(rows=4_000, labels={"a": 0.7, "b": 0.3}, confidence=QUARTERS, words=WORDS, outside=0.1)
 REFERENCE = Reference(heads={"route": HEAD})
+OUTSIDE = Observation(label="a", confidence=0.7, words=9, outside=True)
 UNSEEN_FROM = 14_000
 
 
@@ -77,6 +78,21 @@ def test_the_alarm_names_what_changed_and_clears_when_it_is_over() -> None:
     assert not watch.drifting
 
 
+def test_a_head_for_other_tickets_is_left_alone_while_another_head_is_used() -> None:
+    rng = np.random.default_rng(6)
+    watch = Watch(Reference(heads={"route": HEAD, "priority": HEAD}))
+    for _ in range(800):
+        watch.add({"route": _drawn(rng), "priority": OUTSIDE}, 50.0)
+    assert (watch.drifting, watch.unused) == (False, {"route": False, "priority": True})
+
+
+def test_a_package_none_of_whose_heads_fits_from_the_first_ticket_on_is_found() -> None:
+    watch = Watch(REFERENCE)
+    for _ in range(400):
+        watch.add({"route": OUTSIDE}, 50.0)
+    assert (watch.drifting, watch.unused) == (True, {"route": True})
+
+
 def test_scores_are_held_against_the_first_thousand_of_this_node() -> None:
     rng, watch = np.random.default_rng(4), Watch(REFERENCE)
     for mean in (50.0, 62.0):
@@ -107,8 +123,12 @@ def it_tickets() -> list:
 
 @pytest.fixture(scope="module")
 def watched(it_tickets: list) -> tuple[Watched, list]:
-    """A package that learnt from the first IT tickets, and what it says of those it never saw."""
-    watched = Watched(trained("route", it_tickets[:UNSEEN_FROM]))
+    """A package that learnt from the first IT tickets, and what it says of those it never saw.
+
+    Like the reference package it has a second head, for tickets of which this node gets none.
+    """
+    reports = load_head("priority").reading.tickets[::24]
+    watched = Watched(trained(route=it_tickets[:UNSEEN_FROM], priority=reports))
     return watched, watched.said([ticket.text for ticket in it_tickets[UNSEEN_FROM:]])
 
 

@@ -23,7 +23,7 @@ URGENCY = ("Trivial=0", "Minor=0.2", "Major=0.5", "Critical=0.8", "Blocker=1")
 def test_30000_it_tickets_that_were_never_seen_raise_at_most_one_alarm(seed: int) -> None:
     tickets = load_head("route").reading.tickets
     order = np.random.default_rng(seed).permutation(len(tickets)).tolist()
-    package = Watched(trained("route", [tickets[place] for place in order[:8_000]]))
+    package = Watched(trained(route=[tickets[place] for place in order[:8_000]]))
     said = package.said([tickets[place].text for place in order[8_000:38_000]])
     assert len(package.alarms(said)) <= 1
 
@@ -45,7 +45,7 @@ def test_a_project_never_seen_before_is_found_within_2000_tickets(
 ) -> None:
     others = [ticket for ticket in apache if ticket.group != project]
     others = [others[place] for place in np.random.default_rng(5).permutation(len(others)).tolist()]
-    package = Watched(trained("priority", others[:6_000], urgency=URGENCY))
+    package = Watched(trained(priority=others[:6_000], urgency=URGENCY))
     before = package.said([ticket.text for ticket in others[6_000:9_000]])
     new = package.said([ticket.text for ticket in apache if ticket.group == project][:2_000])
     alarm, *_ = package.alarms(before + new, after=3_000)

@@ -124,6 +124,10 @@ def drift(*, every: bool, as_json: bool) -> None:
         state = f"drifting since {one['raised_at']}" if one["drifting"] else "no drift"
         whose = f", team {one['team']}" if one["team"] else ""
         click.echo(f"{one['package']} {one['version']}{whose}: {state}, {one['samples']} tickets looked at")
+        for head in one["unused"]:
+            click.echo(
+                f"  head {head}: most tickets here are not of its kind; it answers with its prior, and is not compared"
+            )
         shown = [shift for shift in one["features"] if every or shift["chance"] < _LIKELY]
         rows = [(f"  {s['feature']}", f"PSI {s['psi']:.4f}", f"by chance: {s['chance']:.2g}") for s in shown]
         if rows:

@@ -44,8 +44,8 @@ class _Watched:
     watch: Watch
     policy: str = ""
     raised_at: str | None = None
-    kept: bool = False
-    """Whether the baseline of scores is on disk."""
+    kept: bytes = b""
+    """What is on disk of it."""
 
 
 class Drift:
@@ -100,7 +100,9 @@ class Drift:
         from holdfast.report.drift import read_reference  # noqa: PLC0415  # numpy: see above
         from holdfast.report.drift_watch import Watch  # noqa: PLC0415  # the same
 
-        return _Watched(active, Watch(read_reference(active.loadout.reference)))
+        fresh = _Watched(active, Watch(read_reference(active.loadout.reference)))
+        self._remember(fresh)
+        return fresh
 
     def _new_records(self) -> dict[tuple[str, str], list[DecisionRecord]]:
         """Decisions since the last step by package and team, oldest first; of too many the newest."""
@@ -135,28 +137,35 @@ class Drift:
             self._follow_policy(watched, record)
             said: dict[str, Observation] = observations(output, text, heads=heads)
             watched.watch.add(said, record.decision.score)
-        self._keep_baseline(watched)
+        self._keep(watched)
 
     def _follow_policy(self, watched: _Watched, record: DecisionRecord) -> None:
         """Scores of other weights or rules are no drift: the baseline is that of the policy in force."""
-        if record.policy == watched.policy:
-            return
-        watched.watch.forget_scores()
-        watched.policy, watched.kept = record.policy, False
-        from holdfast.report.drift import Histogram  # noqa: PLC0415  # numpy: see above
+        if record.policy != watched.policy:
+            if watched.policy:
+                watched.watch.forget_scores()
+            watched.policy = record.policy
+
+    def _remember(self, watched: _Watched) -> None:
+        """Take up what the watch of an earlier process had settled."""
+        from holdfast.report.drift_watch import Settled  # noqa: PLC0415  # numpy: see above
 
         found = self._node.state.facts.get(_fact(watched))
-        if found is not None:
-            policy, baseline = msgspec.msgpack.decode(found, type=tuple[str, Histogram])
-            if policy == record.policy:
-                watched.watch.baseline, watched.kept = baseline, True
+        settled = msgspec.msgpack.decode(found, type=Settled) if found is not None else None
+        if settled is not None and settled.digest == watched.active.serving.digest:
+            watched.watch.baseline, watched.watch.unused = settled.baseline, dict(settled.unused)
+            watched.policy, watched.kept = settled.policy, found or b""
 
-    def _keep_baseline(self, watched: _Watched) -> None:
-        if watched.kept or watched.watch.baseline is None:
-            return
-        value = msgspec.msgpack.encode((watched.policy, watched.watch.baseline))
-        self._node.state.facts.put(_fact(watched), value)
-        watched.kept = True
+    def _keep(self, watched: _Watched) -> None:
+        """Have what is settled survive a restart."""
+        from holdfast.report.drift_watch import Settled  # noqa: PLC0415  # numpy: see above
+
+        watch, digest = watched.watch, watched.active.serving.digest
+        settled = Settled(digest=digest, policy=watched.policy, baseline=watch.baseline, unused=watch.unused)
+        value = msgspec.msgpack.encode(settled)
+        if value != watched.kept and (watch.baseline is not None or watch.unused):
+            self._node.state.facts.put(_fact(watched), value)
+            watched.kept = value
 
     def _report(self) -> None:
         for one in self._watched.values():
@@ -176,7 +185,7 @@ class Drift:
 
 def _fact(watched: _Watched) -> str:
     serving = watched.active.serving
-    return f"drift.scores:{serving.package}:{watched.active.team}"
+    return f"drift:{serving.package}:{watched.active.team}"
 
 
 def _reported(one: _Watched) -> DriftReport:
@@ -190,6 +199,7 @@ def _reported(one: _Watched) -> DriftReport:
         drifting=watch.drifting,
         raised_at=one.raised_at,
         found_after=watch.found_after,
+        unused=tuple(name for name, is_unused in watch.unused.items() if is_unused),
         features=watch.shifts,
     )
 

@@ -36,6 +36,9 @@ class DriftReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     raised_at: str | None = None
     found_after: int | None = None
     """Tickets this watch had seen when the alarm rose."""
+    unused: tuple[str, ...] = ()
+    """Heads for which most of the tickets here were never of their kind: they answer with their prior, and are not
+    compared."""
     features: tuple[Shift, ...] = ()
     """The most unusual first."""
 
