@@ -16,7 +16,7 @@ from holdfast.cli.owner import call
 from holdfast.cli.ticket_options import with_column_options
 from holdfast.errors import InvalidInput
 
-__all__ = ["replay", "rules", "score"]
+__all__ = ["replay", "rules", "score", "teams"]
 
 _ID_PREFIX = "dec_"
 
@@ -78,6 +78,27 @@ def replay(context: click.Context, /, source: str, *, as_json: bool, **_options:
         click.echo(columns((one["decision_id"], one["verdict"], one["sentence"]) for one in results))
     if any(one["verdict"] == "different" for one in results):
         context.exit(Exit.BAD_DATA)
+
+
+@click.command(help="Show which package and rules answer each team's tickets.\n\nExample: holdfast triage teams")
+@as_json
+def teams(*, as_json: bool) -> None:
+    """Print one line for each, the tickets of no team first."""
+    found = call("triage.teams", {})
+    if as_json:
+        print_json(found)
+        return
+    rows = [
+        (
+            one["team"] or "(none)",
+            f"{one['package']}@{one['version']}",
+            one["best"],
+            one["rules"],
+            ", ".join(one["labels"]),
+        )
+        for one in found["teams"]
+    ]
+    click.echo(columns([("team", "package", "tier", "rules", "labels"), *rows]))
 
 
 @click.group(help="Check rule files and try them on fixture tables.")

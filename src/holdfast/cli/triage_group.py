@@ -13,6 +13,7 @@ TRIAGE_COMMANDS: Mapping[str, tuple[str, str]] = {
     "score": ("holdfast.cli.triage:score", "Score one ticket and record the decision."),
     "replay": ("holdfast.cli.triage:replay", "Derive past decisions again."),
     "similar": ("holdfast.cli.triage_similar:similar", "Find earlier tickets that resemble one."),
+    "teams": ("holdfast.cli.triage:teams", "Which package and rules answer each team."),
     "rules": ("holdfast.cli.triage:rules", "Check rule files, run their fixture tables."),
     "why": ("holdfast.cli.triage_reports:why", "Why a task has the priority it has."),
     "overrides": ("holdfast.cli.triage_reports:overrides", "People's corrections, as labelled tickets."),

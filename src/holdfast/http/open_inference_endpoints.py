@@ -156,19 +156,24 @@ class OpenInferenceEndpoints:
         return _reply(question.id, scored, active, outputs=question.outputs)
 
     def _active(self, request: Request) -> Active:
-        """The package in service, if it is the one the path names or what stands in for that one."""
-        active = self._node.active
-        serving = active.serving
+        """The package in service that the path names, the default's or a team's, or what stands in for that one."""
         model, version = request.arguments["model"], request.arguments.get("version")
-        if model == serving.package and version in (None, serving.version):
-            return active
+        seen = [one for one in self._node.parts.teams.actives() if request.caller.sees(one.team)]
+        for one in seen:
+            if model == one.serving.package and version in (None, one.serving.version):
+                return one
+        active = seen[0] if seen else self._node.active
+        serving = active.serving
         # A client asks for its model by name; while that has no good version, the built-in rules answer in its place.
-        if version is None and serving.package == BUILTIN and model == self._node.package_name():
+        if version is None and active is self._node.active and model == self._stood_in_for():
             return active
         raise UnknownModel(
             f"expected model {serving.package!r} version {serving.version!r}, found {model[:80]!r}"
             + (f" version {version[:80]!r}" if version else "")
         )
+
+    def _stood_in_for(self) -> str:
+        return self._node.package_name() if self._node.active.serving.package == BUILTIN else ""
 
 
 def failure(error: BaseException, request_id: str) -> Reply:

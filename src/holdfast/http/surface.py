@@ -16,6 +16,7 @@ from holdfast.http.operator import OperatorEndpoints
 from holdfast.http.reports import ReportEndpoints
 from holdfast.http.similar import SimilarEndpoints
 from holdfast.http.table import RouteTable
+from holdfast.http.teams import TeamEndpoints
 from holdfast.http.triage import TriageEndpoints
 from holdfast.node.node import Node
 
@@ -29,6 +30,7 @@ def route_table(node: Node) -> RouteTable:
         *TriageEndpoints(node).endpoints(),
         *ArchiveEndpoints(node).endpoints(),
         *SimilarEndpoints(node).endpoints(),
+        *TeamEndpoints(node).endpoints(),
         *ExperimentEndpoints(node).endpoints(),
         *HookEndpoints(node).endpoints(),
         *ReportEndpoints(node).endpoints(),

@@ -2,17 +2,45 @@
 
 from __future__ import annotations
 
-from holdfast.access import Caller
+from holdfast.access import VIEW, Caller
 from holdfast.apps.triage.ticket import Ticket
 from holdfast.errors import Refused
+from holdfast.http.bodies import encode
+from holdfast.http.messages import Endpoint, Reply, Request
 from holdfast.node.active import Active
 from holdfast.node.node import Node
+from holdfast.node.team_views import TeamsView, show_teams
 
-__all__ = ["NotYourTeam", "active_of", "team_asked"]
+__all__ = ["NotYourTeam", "TeamEndpoints", "active_of", "team_asked"]
 
 
 class NotYourTeam(Refused):
     """The caller's token is for the tickets of other teams."""
+
+
+class TeamEndpoints:
+    """Which teams there are; a caller that is for some of them sees only those."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """Their routes."""
+        return (
+            Endpoint(
+                method="GET",
+                template="/v1/node/teams",
+                needs=VIEW,
+                call=self.teams,
+                summary="Each team: its package and rules in service, and the labels of its tickets.",
+                gives=TeamsView,
+            ),
+        )
+
+    def teams(self, request: Request) -> Reply:
+        """See the summary."""
+        shown = tuple(one for one in show_teams(self._node).teams if request.caller.sees(one.team))
+        return Reply(encode(TeamsView(teams=shown)))
 
 
 def active_of(node: Node, caller: Caller, ticket: Ticket) -> Active:

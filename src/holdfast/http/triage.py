@@ -7,9 +7,9 @@ from typing import Annotated
 
 import msgspec
 
-from holdfast.access import SCORE
+from holdfast.access import SCORE, Caller
 from holdfast.apps.triage.app import Call, Scored
-from holdfast.apps.triage.decision import Decision
+from holdfast.apps.triage.decision import Decision, Similar
 from holdfast.apps.triage.ticket import MAX_BATCH, Ticket, decode_batch, decode_ticket
 from holdfast.http.bodies import encode
 from holdfast.http.deadlines import DEADLINE_HEADER, deadline_of
@@ -18,6 +18,7 @@ from holdfast.http.problems import InvalidField
 from holdfast.http.teams import active_of
 from holdfast.node.active import Active
 from holdfast.node.node import Node
+from holdfast.node.similar import told
 
 __all__ = ["BatchAnswer", "BatchQuestion", "TriageEndpoints"]
 
@@ -81,8 +82,9 @@ class TriageEndpoints:
         ticket = decode_ticket(request.body)
         node = self._node
         call = self._call(request, (ticket,))
-        scored = node.triage.score(ticket, active_of(node, request.caller, ticket), call)
-        return self._reply(ticket, scored, together=1)
+        active = active_of(node, request.caller, ticket)
+        (similar,) = node.parts.similar.alike([(ticket, active.team)])
+        return _reply(node.triage.score(ticket, active, call), similar)
 
     def score_each(self, requests: Sequence[Request]) -> Iterator[tuple[int, Reply | Exception]]:
         """Do what `score` does for requests that waited together, and yield the answer to each by its position."""
@@ -96,27 +98,20 @@ class TriageEndpoints:
             except Exception as error:  # noqa: BLE001  # told to the caller of this ticket, and to no other
                 yield position, error
         for active, part in asked.values():
+            found = self._node.parts.similar.alike([(ticket, active.team) for ticket, _ in part.values()])
+            similar = dict(zip(part, found, strict=True))
             for position, one in self._node.triage.score_each(part, active):
-                told = one if isinstance(one, Exception) else self._reply(part[position][0], one, together=len(part))
-                yield position, told
+                yield position, one if isinstance(one, Exception) else _reply(one, similar[position])
 
     def score_batch(self, request: Request) -> Reply:
         """See the summary."""
         tickets = decode_batch(request.body)
         node = self._node
-        scored = node.triage.score_mixed(
-            [(ticket, active_of(node, request.caller, ticket)) for ticket in tickets],
-            self._call(request, tickets),
-        )
-        similar, together = node.parts.similar, len(tickets)
-        decisions = [
-            similar.told(ticket, one.decision, together=together) for ticket, one in zip(tickets, scored, strict=True)
-        ]
+        asked = [(ticket, active_of(node, request.caller, ticket)) for ticket in tickets]
+        similar = node.parts.similar.alike([(ticket, active.team) for ticket, active in asked])
+        scored = node.triage.score_mixed(asked, self._call(request, tickets))
+        decisions = [told(one.decision, like) for one, like in zip(scored, similar, strict=True)]
         return Reply(encode({"decisions": decisions}), headers=_headers(scored[0]))
-
-    def _reply(self, ticket: Ticket, scored: Scored, *, together: int) -> Reply:
-        decision = self._node.parts.similar.told(ticket, scored.decision, together=together)
-        return Reply(encode(decision), headers=_headers(scored))
 
     def _call(self, request: Request, tickets: Sequence[Ticket]) -> Call:
         key = request.header(b"idempotency-key")
@@ -131,9 +126,18 @@ class TriageEndpoints:
             deadline_s=deadline_of(request, deadline_ms, default_ms=default_ms),
             started_s=request.arrived_s,
             request_id=request.request_id,
-            idempotency_key=key,
+            idempotency_key=_own_key(request.caller, key),
             extra=self._node.parts.reprocess.extra_for([one.reprocess for one in tickets]),
         )
+
+
+def _own_key(caller: Caller, key: str | None) -> str | None:
+    """A team's keys are its own: no other team's key brings its decision back."""
+    return key if key is None or not caller.teams else f"{','.join(caller.teams)}\0{key}"
+
+
+def _reply(scored: Scored, similar: tuple[Similar, ...]) -> Reply:
+    return Reply(encode(told(scored.decision, similar)), headers=_headers(scored))
 
 
 def _headers(scored: Scored) -> list[tuple[bytes, bytes]]:

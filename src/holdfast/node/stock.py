@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from holdfast.digest import Digest
-from holdfast.errors import HoldfastError
 from holdfast.node.active import Loadout, builtin_loadout
 from holdfast.store.install import parse_target
 from holdfast.store.shelf import NoGoodPackage
@@ -32,8 +31,9 @@ class Stock:
         """
         try:
             return self._found(target), ""
-        except HoldfastError as error:
-            self._node.log.failure("no-good-package", package=target, detail=str(error))
+        except Exception as error:  # noqa: BLE001  # rim: whatever is wrong with one package, the others are served
+            self._node.measures.add("swallowed_errors_total", "stock")
+            self._node.log.failure("no-good-package", package=target, detail=str(error)[:300])
             return builtin_loadout(Reason.UNVERIFIED), str(error)
 
     def keep(self, used: Iterable[Loadout]) -> None:

@@ -14,7 +14,9 @@ from holdfast.apps.triage.decision import Decision
 from holdfast.apps.triage.replay import Replay
 from holdfast.apps.triage.ticket import Ticket, check_ticket
 from holdfast.node.node import Node
-from holdfast.node.verb import Verb
+from holdfast.node.similar import told
+from holdfast.node.team_views import show_teams
+from holdfast.node.verb import NoArguments, Verb
 
 __all__ = ["TRIAGE_VERBS"]
 
@@ -43,8 +45,9 @@ def _score(node: Node, asked: ScoreRequest) -> Decision:
         request_id=f"cli-{secrets.token_hex(8)}",
         extra=node.parts.reprocess.extra_for((asked.ticket.reprocess,)),
     )
-    scored = node.triage.score(asked.ticket, node.active_for(asked.ticket), call)
-    return node.parts.similar.told(asked.ticket, scored.decision)
+    active = node.active_for(asked.ticket)
+    (similar,) = node.parts.similar.alike([(asked.ticket, active.team)])
+    return told(node.triage.score(asked.ticket, active, call).decision, similar)
 
 
 def _replay(node: Node, asked: ReplayRequest) -> Replay:
@@ -57,6 +60,7 @@ def _replay(node: Node, asked: ReplayRequest) -> Replay:
 
 
 TRIAGE_VERBS: Mapping[str, Verb] = {
+    "triage.teams": Verb(NoArguments, Role.VIEWER, lambda node, _: show_teams(node)),
     "triage.score": Verb(ScoreRequest, Role.OPERATOR, _score),
     "triage.replay": Verb(ReplayRequest, Role.VIEWER, _replay),
 }
