@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from holdfast.apps.triage.dialects import DIALECTS
 from tests.stories.desk import Storm, desk, settled, tally
 
 TEXTS = ("Production database is down", "Printer is out of toner", "Cannot log in", "Please order a new laptop")
@@ -47,3 +48,14 @@ def test_ten_thousand_webhooks_and_twenty_kills_write_each_task_once(tmp_path: P
     assert _each_once(state, 10_000)
     assert state["overruled"] == []
     assert sum(state["faults"].values()) > 1000
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("dialect", sorted(set(DIALECTS) - {"alertmanager", "tasking-space"}))
+def test_on_every_tracker_five_hundred_webhooks_and_six_kills_write_each_task_once(
+    tmp_path: Path, dialect: str
+) -> None:
+    """Most of them have neither idempotency keys nor conditional writes: reading before writing must do."""
+    state = _storm(tmp_path, tasks=500, kills=6, idempotent="own", dialect=dialect)
+    assert _each_once(state, 500)
+    assert state["overruled"] == []
