@@ -13,7 +13,7 @@ import numpy as np
 from bench.rows import Row, at_least, at_most
 from holdfast.apps.triage.app import Call
 from holdfast.apps.triage.likeness import DIM, likenesses
-from holdfast.apps.triage.memory import TicketMemory
+from holdfast.apps.triage.memory import Asked, TicketMemory
 from holdfast.apps.triage.ticket import MAX_BATCH, Ticket
 from holdfast.index import Vectors
 from holdfast.node.log import Log
@@ -57,7 +57,7 @@ def _remembered(directory: Path, texts: list[str], asked: list[str]) -> tuple[fl
             pass
         rebuilt_s = time.process_time() - cpu_s
         fresh = iter(asked)
-        searched_ms = _median_ms(lambda: memory.like(next(fresh), task_id="", team="", count=_TOP))
+        searched_ms = _median_ms(lambda: memory.like([Asked(next(fresh))], count=_TOP))
         node.stop()
         node.log.settle()
     return rebuilt_s, searched_ms

@@ -80,7 +80,7 @@ class Vectors:
     def similarity(self, query: Rows, slot: int) -> float:
         """Cosine of `query` (dim,) with the row in `slot` now; 0 where there is none."""
         product = int(np.dot(query.astype(np.int32), self._rows[slot].astype(np.int32)))
-        return float(product * self._inverse[slot] * _inverse(query))
+        return product * float(self._inverse[slot]) * _inverse(query)
 
 
 def _inverse(row: Rows) -> float:

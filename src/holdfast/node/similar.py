@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -19,11 +20,11 @@ if TYPE_CHECKING:
     from holdfast.apps.triage.memory import TicketMemory
     from holdfast.node.node import Node
 
-__all__ = ["MOST_SIMILAR", "SimilarFound", "SimilarQuestion", "SimilarTickets", "UnclearQuestion"]
+__all__ = ["MOST_SIMILAR", "SimilarFound", "SimilarQuestion", "SimilarTickets", "UnclearQuestion", "told"]
 
 _EVERY_S = 0.5
 _BUDGET_S = 0.1  # of each turn: a fifth of one core at most, and only while there is something to catch up with
-_MOST_TOGETHER = 4  # tickets answered at once; with more the node has better things to do than to look back
+_MOST_TOGETHER = 32  # tickets answered at once; with more the node has better things to do than to look back
 MOST_SIMILAR = 50
 
 
@@ -49,6 +50,11 @@ class SimilarFound(msgspec.Struct, frozen=True, kw_only=True):
     """Tickets that could be found, of all teams."""
     complete: bool
     """False while the node, after a start, still reads what the ledger holds."""
+
+
+def told(decision: Decision, similar: tuple[Similar, ...]) -> Decision:
+    """The decision with the tickets it resembles."""
+    return msgspec.structs.replace(decision, similar=similar) if similar else decision
 
 
 class SimilarTickets:
@@ -83,13 +89,14 @@ class SimilarTickets:
             memory.step(_BUDGET_S)
         self._node.measures.set("similar_tickets", value=float(len(memory) if memory is not None else 0))
 
-    def told(self, ticket: Ticket, decision: Decision, *, together: int = 1) -> Decision:
-        """The decision with the tickets it resembles; `together` is how many are being answered at once."""
+    def alike(self, asked: Sequence[tuple[Ticket, str]]) -> Sequence[tuple[Similar, ...]]:
+        """For each ticket of a team those it resembles; for none of them where many are being answered together."""
         memory, count = self._memory, self._node.loaded.settings.triage.similar
-        if memory is None or not count or together > _MOST_TOGETHER:
-            return decision
-        found = memory.like(ticket.text, task_id=ticket.id, team=decision.team, count=count)
-        return msgspec.structs.replace(decision, similar=found) if found else decision
+        if memory is None or not count or len(asked) > _MOST_TOGETHER or not len(memory):
+            return ((),) * len(asked)
+        from holdfast.apps.triage.memory import Asked  # noqa: PLC0415  # loaded already, for the memory
+
+        return memory.like([Asked(ticket.text, ticket.id, team) for ticket, team in asked], count=count)
 
     def team_of(self, question: SimilarQuestion) -> str:
         """Whose tickets are looked among. Raises NoSuchDecision, DecisionUnreadable."""
@@ -110,7 +117,9 @@ class SimilarTickets:
             return SimilarFound(similar=(), searched=0, complete=True)
         while not self._loop.started and memory.step(_BUDGET_S):
             pass  # a command that runs without a node reads it all now
-        found = memory.like(text, task_id=task_id, team=team, count=question.limit)
+        from holdfast.apps.triage.memory import Asked  # noqa: PLC0415  # as above
+
+        (found,) = memory.like((Asked(text, task_id, team),), count=question.limit)
         return SimilarFound(similar=found, searched=len(memory), complete=memory.complete)
 
     def forget(self, task_id: str, erased: Erased) -> None:

@@ -9,8 +9,8 @@ from collections.abc import Callable
 import pytest
 
 from holdfast.apps.triage.archive import Archive, Correction
-from holdfast.apps.triage.decision import Priority
-from holdfast.apps.triage.memory import TicketMemory
+from holdfast.apps.triage.decision import Priority, Similar
+from holdfast.apps.triage.memory import Asked, TicketMemory
 from holdfast.apps.triage.ticket import Ticket
 from holdfast.measure import Measures
 from tests.apps.triage.office import Office
@@ -37,7 +37,12 @@ def catch_up(memory: TicketMemory) -> None:
 
 
 def like(memory: TicketMemory, text: str, *, task: str = "", team: str = "", count: int = 3) -> list[str]:
-    return [one.task_id for one in memory.like(text, task_id=task, team=team, count=count)]
+    return [one.task_id for one in all_like(memory, text, task=task, team=team, count=count)]
+
+
+def all_like(memory: TicketMemory, text: str, *, task: str = "", team: str = "", count: int = 3) -> tuple[Similar, ...]:
+    (found,) = memory.like([Asked(text, task, team)], count=count)
+    return found
 
 
 def of_team(office: Office, team: str) -> None:
@@ -52,7 +57,7 @@ def test_the_most_alike_come_first_with_how_they_ended(office, remember) -> None
     office.score("VPN drops", task="T-2")
     office.score(TONER, task="T-3")
     decision = office.score(VPN, task="T-1").decision
-    found = remember().like("vpn drops after login", task_id="", team="", count=3)
+    found = all_like(remember(), "vpn drops after login")
     assert [one.task_id for one in found] == ["T-1", "T-2"]
     assert found[0].similarity > found[1].similarity >= 0.3
     assert (found[0].priority, found[0].route, found[0].judged) == (decision.priority, decision.route.label, False)
@@ -71,7 +76,7 @@ def test_a_person_s_word_is_how_it_ended_whenever_it_came(office, remember, when
     correct(office, decision.decision_id, route="network")
     office.score(VPN, task="T-1")
     catch_up(memory)
-    (found,) = memory.like(VPN, task_id="", team="", count=3)
+    (found,) = all_like(memory, VPN)
     assert (found.priority, found.route, found.judged) == (Priority.P0, "network", True)
 
 
@@ -132,6 +137,16 @@ def test_no_team_finds_another_s_tickets(office, remember) -> None:
     for team in ("", "web", "ops"):
         assert sorted(like(memory, VPN, team=team)) == sorted(["T-1", f"T-{team}"])
     assert like(memory, VPN, team="nobody") == []
+
+
+def test_several_are_asked_for_at_once_each_within_its_team(office, remember) -> None:
+    for team in ("web", "ops"):
+        of_team(office, team)
+        office.score(VPN, task=f"V-{team}")
+        office.score(TONER, task=f"P-{team}")
+    asked = [Asked(TONER, "", "ops"), Asked(VPN, "", "web"), Asked(VPN, "", "nobody"), Asked(VPN, "V-ops", "ops")]
+    found = remember().like(asked, count=3)
+    assert [[one.task_id for one in each] for each in found] == [["P-ops"], ["V-web"], [], []]
 
 
 def test_it_is_bounded_and_the_latest_stay(office, remember) -> None:

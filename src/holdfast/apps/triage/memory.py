@@ -24,7 +24,7 @@ from holdfast.ledger.journal import Journal
 from holdfast.ledger.query import Entry, Query
 from holdfast.measure import Measures
 
-__all__ = ["TicketMemory"]
+__all__ = ["Asked", "TicketMemory"]
 
 _ERASURE, _RETENTION = "erasure", "retention"
 _FOLLOWED = (DECISION, OVERRIDE, _ERASURE, _RETENTION)
@@ -34,6 +34,16 @@ _LEAST = 0.3  # 99 of 100 pairs of unrelated bundled tickets are less alike
 
 _Name: TypeAlias = tuple[str, str]
 """Team and task: two teams may call different tasks the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A ticket whose like is looked for."""
+
+    text: str
+    task_id: str = ""
+    """It is not like itself."""
+    team: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,24 +96,20 @@ class TicketMemory:
         """How many tickets can be found."""
         return len(self._slots)
 
-    def like(self, text: str, *, task_id: str, team: str, count: int) -> tuple[Similar, ...]:
-        """At most `count` tickets of `team`, other than `task_id`, that `text` resembles, the most similar first."""
-        group = self._groups.get(team)
-        if group is None:
-            return ()
-        query = likenesses([text])
-        slots = self._vectors.nearest(query, group=group, count=count + 1)[0]  # one may be the ticket itself
-        with self._lock:
-            known = [(one, int(slot)) for slot in slots if (one := self._known[slot]) is not None]
-            found = [
-                _told(one, similarity)
-                for one, slot in known
-                if one.name[0] == team
-                and one.name[1] != task_id
-                and (similarity := self._vectors.similarity(query[0], slot)) >= _LEAST
-            ]
-        found.sort(key=lambda one: (-one.similarity, one.task_id))
-        return tuple(found[:count])
+    def like(self, asked: Sequence[Asked], *, count: int) -> list[tuple[Similar, ...]]:
+        """For each, at most `count` other tickets of its team that it resembles, the most similar first."""
+        found: list[tuple[Similar, ...]] = [()] * len(asked)
+        by_team: dict[str, list[int]] = {}
+        for place, one in enumerate(asked):
+            if one.team in self._groups:
+                by_team.setdefault(one.team, []).append(place)
+        for team, places in by_team.items():
+            queries = likenesses([asked[place].text for place in places])
+            nearest = self._vectors.nearest(queries, group=self._groups[team], count=count + 1)  # itself may be there
+            with self._lock:
+                for place, query, slots in zip(places, queries, nearest.tolist(), strict=True):
+                    found[place] = self._told(asked[place], query, slots)[:count]
+        return found
 
     def forget(self, task_id: str, *, erasure: int) -> None:
         """Drop a task whose erasure has this sequence: no answer that begins after this names what was erased."""
@@ -125,6 +131,19 @@ class TicketMemory:
                 return more
             if before is not None and self._last is not None and self._last - before > _BUSY:
                 return True  # the node has tickets to answer: what was met today can be found a little later
+
+    def _told(self, asked: Asked, query: Likenesses, slots: list[int]) -> tuple[Similar, ...]:
+        """What is in `slots` now, and may be told."""
+        found: list[Similar] = []
+        for slot in slots:
+            known = self._known[slot]
+            if known is None or known.name[0] != asked.team or known.name[1] == asked.task_id:
+                continue
+            similarity = self._vectors.similarity(query, slot)
+            if similarity >= _LEAST:
+                found.append(_as_told(known, similarity))
+        found.sort(key=lambda one: (-one.similarity, one.task_id))
+        return tuple(found)
 
     def _follow(self) -> bool:
         """Take in one page of what was recorded since; True when there is more."""
@@ -240,7 +259,7 @@ def _both(newer: _Judged, older: _Judged) -> _Judged:
     return _Judged(newer.priority or older.priority, newer.route or older.route)
 
 
-def _told(known: _Known, similarity: float) -> Similar:
+def _as_told(known: _Known, similarity: float) -> Similar:
     judged = known.judged
     return Similar(
         task_id=known.name[1],
