@@ -71,9 +71,10 @@ class HookEndpoints:
             ),
         )
 
-    def connections(self, _request: Request) -> Reply:
-        """See the summary."""
-        return Reply(encode(list_connections(self._node)))
+    def connections(self, request: Request) -> Reply:
+        """See the summary; of connections that are a team's only those the caller may see."""
+        listed = list_connections(self._node).connections
+        return Reply(encode(ConnectionsPage(connections=tuple(c for c in listed if request.caller.sees(c.team)))))
 
     def take(self, request: Request) -> Reply:
         """See the summary."""
