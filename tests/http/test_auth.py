@@ -168,6 +168,16 @@ def test_the_owner_s_commands_need_no_token(guarded: Guarded) -> None:
     assert not any(secret in listed.stdout for secret in guarded.secrets.values())
 
 
+def test_a_team_nobody_has_is_refused_before_a_token_sees_nothing_for_ever(guarded: Guarded) -> None:
+    refused = guarded.command("token", "create", "typo", "--team", "netz")
+    assert (refused.returncode, "under [teams] (none), found 'netz'" in refused.stderr) == (65, True)
+
+
+def test_whom_the_node_talks_to_can_be_asked(guarded: Guarded) -> None:
+    assert guarded.ask("GET", "/v1/node/outbound", "viewer").json()["hosts"] == []
+    assert "allowed  nobody" in guarded.command("outbound").stdout
+
+
 def test_a_proxy_may_stand_before_a_node_with_tokens(guarded: Guarded) -> None:
     forwarded = {"X-Forwarded-For": "192.0.2.1", "Via": "1.1 proxy"}
     assert guarded.ask("GET", "/v1/node/status", "viewer", **forwarded).status == 200

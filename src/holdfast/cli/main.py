@@ -31,6 +31,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "package": ("holdfast.cli.package:package", "Look into packages, and change which of them is served."),
     "triage": ("holdfast.cli.triage_group:triage", "Train, score, replay."),
     "ledger": ("holdfast.cli.ledger:ledger", "Show, verify, export and erase what was recorded."),
+    "outbound": ("holdfast.cli.outbound:outbound", "Whom the node talks to, and how that goes."),
     "token": ("holdfast.cli.token:token", "Make, list and revoke what callers over the network need."),
     "jobs": ("holdfast.cli.jobs:jobs", "What waits to be done, what was given up, and what to do about it."),
     "connections": ("holdfast.cli.connections:connections", "The trackers the node speaks with."),

@@ -12,6 +12,7 @@ from holdfast.http.messages import Endpoint, Parameter, Reply, Request
 from holdfast.node import showing
 from holdfast.node.node import Node
 from holdfast.node.views import Alerts, NodeStatus, Packages, Queue, Tiers, Transitions
+from holdfast.outbound.standing import Standing
 
 __all__ = ["NodeEndpoints"]
 
@@ -31,6 +32,7 @@ class NodeEndpoints:
             ("tiers", showing.tiers, Tiers, "Every tier: available or why not, its queue and its pace."),
             ("packages", showing.packages, Packages, "Installed packages, and the one that answers."),
             ("queue", showing.queue, Queue, "What waits, and how much may."),
+            ("outbound", lambda node: node.outbound.standing(), Standing, "Whom the node talks to, and how that goes."),
             ("alerts", showing.alerts, Alerts, "What somebody should look at, with the next step."),
         )
         views = tuple(

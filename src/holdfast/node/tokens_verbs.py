@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from holdfast.access import Role
+from holdfast.errors import InvalidInput
 from holdfast.node.node import Node
 from holdfast.node.verb import NoArguments, Verb
 from holdfast.record import Draft
@@ -46,6 +47,10 @@ class TokenEvent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _create(node: Node, asked: NewToken) -> CreatedToken:
+    known = node.loaded.settings.teams
+    if unknown := [team for team in asked.teams if team not in known]:
+        names = ", ".join(sorted(known)) or "none"
+        raise InvalidInput(f"teams: expected names under [teams] ({names}), found {unknown[0]!r}", field="/teams")
     secret, token = node.state.tokens.create(asked)
     _record(node, "created", token)
     return CreatedToken(secret=secret, token=token)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
+from typing import Literal
 
 from holdfast.bucket import Bucket
 from holdfast.clock import Clock
@@ -15,8 +16,9 @@ from holdfast.outbound.budget import DayBudget, Tally
 from holdfast.outbound.circuit import Circuit
 from holdfast.outbound.links import LinkLimits, Links
 from holdfast.outbound.passage import Exchange
-from holdfast.outbound.refusals import ExchangeUncertain, LinkDown, NotAllowed, OverBudget, TlsRefused
-from holdfast.outbound.troubles import HostTrouble, troubles
+from holdfast.outbound.refusals import AnswerTooLarge, ExchangeUncertain, LinkDown, NotAllowed, OverBudget, TlsRefused
+from holdfast.outbound.standing import HostStanding, Standing
+from holdfast.outbound.troubles import troubles
 
 __all__ = ["Outbound", "OutboundLimits"]
 
@@ -41,6 +43,23 @@ class _Host:
     budget: Bucket
     circuit: Circuit = field(default_factory=Circuit)
     tls_fault: str = ""
+
+    def standing(self, name: str, now_s: float) -> HostStanding:
+        """How it fares."""
+        circuit = self.circuit
+        if self.tls_fault:
+            state: Literal["answers", "fails", "rests", "untrusted"] = "untrusted"
+        elif circuit.failures:
+            state = "rests" if circuit.open else "fails"
+        else:
+            state = "answers"
+        return HostStanding(
+            host=name,
+            state=state,
+            failures=circuit.failures,
+            reason=self.tls_fault or circuit.reason,
+            rests_s=round(max(circuit.rests_until_s - now_s, 0.0), 1) if circuit.open else 0.0,
+        )
 
 
 class Outbound:
@@ -93,17 +112,23 @@ class Outbound:
         self._links.close()
         self._day.keep()
 
+    def standing(self) -> Standing:
+        """How each host fares, and what is used up."""
+        now_s, limits = self._clock.monotonic_s(), self._limits
+        with self._lock:
+            hosts = tuple(host.standing(name, now_s) for name, host in sorted(self._hosts.items()))
+            refused = self._refused[0] if self._refused and now_s - self._refused[1] < _REMEMBER_REFUSED_S else ""
+        return Standing(
+            allowed=tuple(sorted(Address("http", host, port, "/").authority for host, port in limits.allowed)),
+            hosts=hosts,
+            bytes_today=self._day.used_bytes(),
+            bytes_per_day=limits.bytes_per_day,
+            refused=refused,
+        )
+
     def findings(self) -> tuple[Finding, ...]:
         """Hosts that cannot be reached or trusted, a spent budget, a refused destination."""
-        now_s = self._clock.monotonic_s()
-        with self._lock:
-            hosts = tuple(
-                HostTrouble(name, host.circuit.reason if host.circuit.open else "", host.tls_fault)
-                for name, host in sorted(self._hosts.items())
-            )
-            refused = self._refused[0] if self._refused and now_s - self._refused[1] < _REMEMBER_REFUSED_S else ""
-        spent = self._day.take(self._limits.bytes_per_day) > 0
-        return troubles(hosts, refused=refused, spent=spent)
+        return troubles(self.standing())
 
     def _admit(self, request: Outgoing, limits: OutboundLimits) -> Address:
         address = parse_address(request.url)
@@ -147,7 +172,10 @@ class Outbound:
 
     def _failed(self, address: Address, host: _Host, error: LinkDown | TlsRefused | ExchangeUncertain) -> None:
         with self._lock:
-            host.circuit.failed(self._clock.monotonic_s(), str(error).partition(": ")[2])
+            if isinstance(error, AnswerTooLarge):
+                host.circuit.worked()  # it is there, and says more than is read
+            else:
+                host.circuit.failed(self._clock.monotonic_s(), str(error).partition(": ")[2])
             host.tls_fault = str(error) if isinstance(error, TlsRefused) else ""
         result = {"LinkDown": "link-down", "TlsRefused": "tls-refused"}.get(type(error).__name__, "uncertain")
         self._measures.add("outbound_requests_total", address.authority, result)

@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-
 from holdfast.finding import Finding, Severity
+from holdfast.outbound.standing import Standing
 
-__all__ = ["HostTrouble", "troubles"]
+__all__ = ["troubles"]
 
 _COMPONENT = "outbound"
 
 
-@dataclass(frozen=True, slots=True)
-class HostTrouble:
-    """How one host fares; empty strings where it fares well."""
-
-    name: str
-    unreachable: str
-    tls_fault: str
-
-
-def troubles(hosts: Iterable[HostTrouble], *, refused: str, spent: bool) -> tuple[Finding, ...]:
-    """Return the findings. `refused`: the last destination that was not allowed; `spent`: the day's bytes are."""
-    hosts = tuple(hosts)
+def troubles(standing: Standing) -> tuple[Finding, ...]:
+    """Return the findings."""
     found: list[Finding] = []
-    if untrusted := [host.tls_fault for host in hosts if host.tls_fault]:
+    if untrusted := [one.reason for one in standing.hosts if one.state == "untrusted"]:
         found.append(
             Finding(
                 name="outbound-tls-refused",
@@ -35,7 +23,7 @@ def troubles(hosts: Iterable[HostTrouble], *, refused: str, spent: bool) -> tupl
                 component=_COMPONENT,
             )
         )
-    if silent := [f"{host.name} ({host.unreachable})" for host in hosts if host.unreachable and not host.tls_fault]:
+    if silent := [f"{one.host} ({one.reason})" for one in standing.hosts if one.state == "rests"]:
         found.append(
             Finding(
                 name="outbound-unreachable",
@@ -45,17 +33,17 @@ def troubles(hosts: Iterable[HostTrouble], *, refused: str, spent: bool) -> tupl
                 component=_COMPONENT,
             )
         )
-    if refused:
+    if standing.refused:
         found.append(
             Finding(
                 name="outbound-not-allowed",
                 severity=Severity.WARNING,
-                sentence=f"Something on this node wanted to talk to {refused}, which is not allowed; it was refused.",
+                sentence=f"Something on this node wanted to talk to {standing.refused}, which is not allowed.",
                 next_step="If that was meant, name the host in outbound.allow; else find out who asked.",
                 component=_COMPONENT,
             )
         )
-    if spent:
+    if standing.bytes_today >= standing.bytes_per_day:
         found.append(
             Finding(
                 name="outbound-budget-spent",
