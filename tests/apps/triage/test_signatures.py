@@ -81,6 +81,20 @@ def test_the_vectors_of_standard_webhooks_pass(vector: dict) -> None:
             prove(delivery, "standard-webhooks", secrets)
 
 
+@pytest.mark.parametrize(
+    ("scheme", "body", "digest"),
+    [
+        # https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries
+        ("github-sha256", b"Hello, World!", "757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"),
+        # https://developer.atlassian.com/cloud/jira/platform/webhooks/#secure-admin-webhooks
+        ("jira-sha256", b"Hello World!", "a4771c39fbe90f317c7824e83ddef3caae9cb3d976c214ace1f2937e133263c9"),
+    ],
+)
+def test_the_makers_own_examples_pass(scheme: Scheme, body: bytes, digest: str) -> None:
+    secrets = read_secrets(["It's a Secret to Everybody"], scheme)
+    assert prove(_delivery({HEX[scheme][0]: f"sha256={digest}"}, body), scheme, secrets).signed_id == ""
+
+
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_during_a_rotation_either_secret_is_good(scheme: Scheme) -> None:
     secrets = read_secrets([_secret(scheme), _secret(scheme, new=True)], scheme)
