@@ -18,9 +18,9 @@ def served(start: Start, tmp_path: Path) -> Served:
     with node_at(tmp_path / "node0" / "data") as node:
         jobs, database = node.state.jobs, node.state.database
         for key, delay_s in (("dead", 0.0), ("later", 3600.0)):
-            job = NewJob(queue="report", kind="unheard-of", payload=b"canary", key=key, delay_s=delay_s)
+            job = NewJob(queue="backfill", kind="unheard-of", payload=b"canary", key=key, delay_s=delay_s)
             database.commit(lambda t, j=job: jobs.enqueue(t, j))
-        lease = jobs.lease("report")
+        lease = jobs.lease("backfill")
         assert lease is not None
         jobs.finish(lease, Dead("the printer is gone"))
     return start()
@@ -28,8 +28,8 @@ def served(start: Start, tmp_path: Path) -> Served:
 
 def test_the_queues_are_shown_and_measured(served: Served) -> None:
     shown = {one["queue"]: one for one in served.ask("GET", "/v1/node/queue").json()["jobs"]}
-    assert (shown["report"]["dead"], shown["report"]["waiting"]) == (1, 1)
-    wanted = 'holdfast_queue_jobs{queue="report",state="dead"} 1.0'
+    assert (shown["backfill"]["dead"], shown["backfill"]["waiting"]) == (1, 1)
+    wanted = 'holdfast_queue_jobs{queue="backfill",state="dead"} 1.0'
     assert eventually(lambda: wanted in served.ask("GET", "/metrics").body.decode())
 
 
@@ -46,7 +46,7 @@ def test_a_dead_letter_is_an_alert_until_it_is_retried_or_purged(served: Served)
         return {alert["name"] for alert in served.ask("GET", "/v1/node/alerts").json()["alerts"]}
 
     assert eventually(lambda: "dead-letters" in alerts())
-    assert served.post("/v1/node/queues/report/purge", {"state": "dead"}).json()["jobs"] == 1
+    assert served.post("/v1/node/queues/backfill/purge", {"state": "dead"}).json()["jobs"] == 1
     assert eventually(lambda: "dead-letters" not in alerts())
 
 
@@ -54,7 +54,7 @@ def test_a_job_that_waits_is_run_at_once_when_it_is_retried(served: Served) -> N
     assert served.post("/v1/node/jobs/2/retry", {}).json()["jobs"] == 1
 
     def attempts() -> int:
-        found = served.ask("GET", "/v1/node/jobs?queue=report").json()["jobs"]
+        found = served.ask("GET", "/v1/node/jobs?queue=backfill").json()["jobs"]
         return next(int(job["attempts"]) for job in found if job["id"] == 2)
 
     assert eventually(lambda: attempts() > 0)
@@ -64,11 +64,11 @@ def test_a_job_that_waits_is_run_at_once_when_it_is_retried(served: Served) -> N
 def test_a_request_does_not_wait_for_a_thousand_queued_jobs(start: Start, tmp_path: Path) -> None:
     idle, laden = start(), tmp_path / "node1" / "data"
     with node_at(laden) as node:
-        jobs = [NewJob(queue="report", kind="unheard-of", payload=b"", key=f"job {n}") for n in range(1000)]
+        jobs = [NewJob(queue="backfill", kind="unheard-of", payload=b"", key=f"job {n}") for n in range(1000)]
         node.state.database.commit(lambda t: [node.state.jobs.enqueue(t, job) for job in jobs])
-    busy = start("[queues.report]\nlanes = 1\nbackoff_s = 0.01\nmax_attempts = 1000\n")
+    busy = start("[queues.backfill]\nlanes = 1\nbackoff_s = 0.01\nmax_attempts = 1000\n")
     pairs = [(_seconds(idle, n), _seconds(busy, n)) for n in range(200)]
-    (waiting,) = [q for q in busy.ask("GET", "/v1/node/queue").json()["jobs"] if q["queue"] == "report"]
+    (waiting,) = [q for q in busy.ask("GET", "/v1/node/queue").json()["jobs"] if q["queue"] == "backfill"]
     assert waiting["ready"] + waiting["leased"] == 1000
     unladen_s, laden_s = (sorted(times)[100] for times in zip(*pairs, strict=True))
     assert laden_s < 1.5 * unladen_s
@@ -81,5 +81,5 @@ def _seconds(node: Served, number: int) -> float:
 
 
 def test_a_purge_of_an_impossible_state_names_the_field(served: Served) -> None:
-    answer = served.post("/v1/node/queues/report/purge", {"state": "leased"})
+    answer = served.post("/v1/node/queues/backfill/purge", {"state": "leased"})
     assert (answer.status, answer.json()["pointer"]) == (422, "/state")

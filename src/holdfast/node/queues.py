@@ -8,7 +8,7 @@ from holdfast.settings.tree import Settings
 
 __all__ = ["QUEUES", "UnknownQueue", "queue_limits"]
 
-QUEUES = ("write-back", "reprocess", "backfill", "report")
+QUEUES = ("write-back", "reprocess", "backfill")
 """A backlog in one is no other's business."""
 
 
