@@ -38,11 +38,12 @@ def promote(node: Node, name: str, *, by: str) -> Experiment:
     if found.state not in ("running", "stopped"):
         raise InvalidExperiment(f"experiment {name}: expected one that runs or was stopped, found it {found.state}")
     path = node.state.directory / PROMOTED
-    if found.replaced is None:  # what a rollback goes back to is durable before anything changes
-        before = path.read_text(encoding="utf-8") if path.exists() else ""
+    wanted = _wanted(node, found)
+    before = _text(path)
+    if found.replaced is None or before not in (found.replaced, _merged(found.replaced, wanted)):
+        # What a rollback goes back to is durable before anything changes; asked again after a power cut, it stays.
         found = msgspec.structs.replace(found, replaced=before, replaced_package=_active_target(node, found))
         found = experiments.keep(found, "promoting", by=by)
-    wanted = _wanted(node, found)
     _put(node, path, _merged(found.replaced or "", wanted), wanted)
     if "@" in found.candidate.package:
         activate(node.state.store, found.candidate.package, admit=node.admit)
@@ -107,7 +108,7 @@ def _quoted(key: str) -> str:
 
 def _put(node: Node, path: Path, text: str, wanted: Mapping[str, Any]) -> None:
     """Replace the file and have it read; where the settings cannot be used with it, the old one is back."""
-    before = path.read_text(encoding="utf-8") if path.exists() else ""
+    before = _text(path)
     _write(path, text)
     try:
         tomllib.loads(text)
@@ -123,6 +124,10 @@ def _put(node: Node, path: Path, text: str, wanted: Mapping[str, Any]) -> None:
         _write(path, before)
         node.reload()
         raise
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.exists() else ""
 
 
 def _write(path: Path, text: str) -> None:
