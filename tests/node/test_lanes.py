@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from holdfast.database import DiskFull
 from holdfast.errors import InvalidInput
 from holdfast.job import Again, Dead, Done, JobState, Lease, NewJob, Outcome
 from holdfast.jobs import JobsQuery
@@ -70,6 +71,22 @@ def test_a_run_that_raises_is_tried_again_and_its_lane_lives(node: Node) -> None
     _add(node, "a")
     assert eventually(lambda: _states(node) == [JobState.DONE])
     assert runs == [1, 2]
+
+
+def test_a_disk_that_takes_no_record_is_no_fault_of_the_job(node: Node) -> None:
+    runs: list[int] = []
+
+    def refused_twice(lease: Lease) -> Outcome:
+        runs.append(lease.job.attempts)
+        if len(runs) < 3:
+            raise DiskFull("no room", retry_after_s=0.05)
+        return Done()
+
+    node.parts.lanes.offer("note", refused_twice)
+    node.parts.lanes.start()
+    _add(node, "a")
+    assert eventually(lambda: _states(node) == [JobState.DONE])
+    assert runs == [1, 1, 1]
 
 
 def test_a_job_of_a_kind_nobody_offers_waits_and_says_so(node: Node) -> None:

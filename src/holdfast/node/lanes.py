@@ -106,6 +106,10 @@ class JobLanes:
             return Again(f"nothing on this node does jobs of kind {kind}")
         try:
             return run(lease)
+        except LeaseLost as error:
+            return Again(str(error))  # which will find the same
+        except Unavailable as error:
+            return Again(str(error), after_s=error.retry_after_s, counts=False)  # the disk: no fault of the job's
         except Exception as error:  # noqa: BLE001  # rim: a lane that died would leave its queue without one
             self._node.measures.add("swallowed_errors_total", "jobs")
             self._node.log.failure("job-raised", kind=kind, job=lease.job.id, error=type(error).__name__)
