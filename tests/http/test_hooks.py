@@ -42,6 +42,8 @@ def _served(directory: Path, configuration: str = CONNECTIONS) -> Served:
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "secret").write_text(SECRET + "\n")
     (directory / "next-secret").write_text(NEXT)
+    (directory / "secret").chmod(0o644)
+    (directory / "next-secret").chmod(0o600)
     return Served(directory, configuration)
 
 
@@ -136,6 +138,15 @@ def test_a_connection_whose_secret_is_missing_is_503_and_an_alert(hooked: Served
         return any(one["name"] == "connection-unready" and "broken" in one["sentence"] for one in alerts)
 
     assert eventually(raised)
+
+
+def test_a_secret_that_everybody_may_read_is_an_alert(hooked: Served) -> None:
+    def raised() -> list[str]:
+        alerts = hooked.ask("GET", "/v1/node/alerts").json()["alerts"]
+        return [one["sentence"] for one in alerts if one["name"] == "secret-exposed" and "forge" in one["sentence"]]
+
+    assert eventually(raised)
+    assert raised()[0].endswith("forge: secret.")
 
 
 def test_refused_deliveries_are_an_alert_until_a_good_one_comes(hooked: Served) -> None:

@@ -113,8 +113,12 @@ class Hooks:
         now_s = self._node.state.clock.monotonic_s()
         with self._lock:
             recent = {n: r.count for n, r in self._refusals.items() if now_s - r.last_s < _REFUSALS_SHOWN_S}
-        faulty = [one for one in self.connections.values() if one.fault]
-        return (*map(_unready, faulty), *(_unbelieved(name, count) for name, count in recent.items()))
+        connections = self.connections.values()
+        return (
+            *(_unready(one) for one in connections if one.fault),
+            *(_exposed(one) for one in connections if one.exposed),
+            *(_unbelieved(name, count) for name, count in recent.items()),
+        )
 
     def _refused(self, name: str, why: str, request_id: str) -> None:
         now_s = self._node.state.clock.monotonic_s()
@@ -161,6 +165,17 @@ def _unready(connection: Connection) -> Finding:
         severity=Severity.CRITICAL,
         sentence=f"Connection {connection.name} cannot be used as it is configured: {connection.fault}.",
         next_step="Mend the file or the setting, then `holdfast config reload`.",
+        component="hooks",
+    )
+
+
+def _exposed(connection: Connection) -> Finding:
+    files = ", ".join(connection.exposed)
+    return Finding(
+        name="secret-exposed",
+        severity=Severity.WARNING,
+        sentence=f"Every user of this machine may read secrets of connection {connection.name}: {files}.",
+        next_step="chmod 600 them; if other people use this machine, make new ones.",
         component="hooks",
     )
 

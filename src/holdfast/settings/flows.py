@@ -48,7 +48,11 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         Meta(description="Priorities the tracker sets by itself: a task that has one was not judged by a person."),
     ] = ()
     label_prefix: Annotated[
-        str, Meta(description="Prefix of the labels that carry the priority, where the tracker has no field for it.")
+        str,
+        Meta(
+            min_length=1,
+            description="Prefix of the labels that carry the priority, where the tracker has no field for it.",
+        ),
     ] = "priority/"
     write_route: Annotated[bool, Meta(description="Write the route too (a label or group), not only the priority.")] = (
         True

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from stat import S_IROTH
 from typing import Literal, Protocol
 
 from holdfast.apps.triage.decision import NEEDS_TRIAGE, Priority
@@ -99,7 +101,9 @@ class Connection:
     secrets: Secrets
     place: Place
     fault: str = ""
-    """What is wrong with its files, as a sentence; empty when nothing is. Then it takes and writes nothing."""
+    """What is wrong with its files or settings, as a sentence; empty when nothing is."""
+    exposed: tuple[str, ...] = ()
+    """Its files that every user of this machine may read."""
 
     @property
     def writes(self) -> bool:
@@ -122,6 +126,8 @@ def connect(name: str, terms: Terms, base: Path) -> Connection:
         token = _text(base / terms.token_file) if terms.token_file else ""
     except (OSError, UnicodeError) as error:
         faults.append(f"token_file: {error}")
+    if odd := sorted(set(terms.priorities) - set(Priority)):
+        faults.append(f"priorities: expected P0 to P3, found {', '.join(odd)[:80]}")
     place = Place(
         base_url=terms.base_url.rstrip("/"),
         token=token,
@@ -132,7 +138,15 @@ def connect(name: str, terms: Terms, base: Path) -> Connection:
         project=terms.project,
         routes=terms.routes,
     )
-    return Connection(name=name, dialect=dialect, terms=terms, secrets=secrets, place=place, fault="; ".join(faults))
+    return Connection(
+        name=name,
+        dialect=dialect,
+        terms=terms,
+        secrets=secrets,
+        place=place,
+        fault="; ".join(faults),
+        exposed=_exposed(base, (*terms.secret_files, terms.token_file)),
+    )
 
 
 def tracker_route(connection: Connection, label: str) -> str:
@@ -144,6 +158,15 @@ def tracker_route(connection: Connection, label: str) -> str:
     if not terms.write_route:
         return ""
     return terms.routes.get(label) or terms.routes.get(NEEDS_TRIAGE, "")
+
+
+def _exposed(base: Path, files: Sequence[str]) -> tuple[str, ...]:
+    found = []
+    for file in filter(None, files):
+        with suppress(OSError):  # one that is not there is a fault already
+            if (base / file).stat().st_mode & S_IROTH:
+                found.append(file)
+    return tuple(found)
 
 
 def _text(path: Path) -> str:
