@@ -76,9 +76,17 @@ class Tracker:
         """Connection -> what it answered. Each entry is set and taken away at once, so it needs no lock."""
 
     def read(self, task_id: str, turn: Turn) -> Task:
-        """Return the task as it is now. Raises TaskGone, TrackerRefused, MalformedEvent, and as `_send` does."""
+        """Return the task as it is now. Raises TaskGone, TrackerRefused, MalformedEvent, and as `_send` does.
+
+        A read changes nothing, so one that failed or got no answer says that the tracker is busy, not what is wrong
+        with the task.
+        """
         dialect, place = turn.connection.dialect, turn.connection.place
-        return dialect.read_reply(self._send(dialect.read_request(task_id, place), turn), place)
+        try:
+            reply = self._send(dialect.read_request(task_id, place), turn)
+        except (TrackerFailed, ExchangeUncertain) as error:
+            raise TrackerBusy(str(error), asked_s=None) from error
+        return dialect.read_reply(reply, place)
 
     def write(self, task: Task, values: Values, turn: Turn, *, key: str) -> Task | None:
         """Write `values` on `task` as it was just read; returns the task as the answer shows it, where it does.
