@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,19 +11,36 @@ import pytest
 
 from holdfast.store.package import open_package
 from tests.node.test_lifecycle import holdfast
-from tests.served import Served, Start
+from tests.served import Served, Start, starting
 from tests.tiny_package import write_tiny
 
 RULES = "[[rule]]\nname='outage'\nwhen={field='text',contains_word='outage'}\nfloor=95\n"
 
 
-@pytest.fixture
-def node(start: Start, tmp_path: Path) -> Served:
-    (tmp_path / "rules.toml").write_text(RULES)
-    node = start(f'[trust]\nallow_unsigned = true\n[triage]\nrules_file = "{tmp_path / "rules.toml"}"\n')
-    package = write_tiny(tmp_path / "tiny.tar").path
+TEAMS = '[teams.office]\nlabels = ["office"]\n[teams.cloud]\nlabels = ["cloud"]\n'
+
+
+def started(start: Start, directory: Path, more: str = "") -> Served:
+    """A node with a package and a rule."""
+    (directory / "rules.toml").write_text(RULES)
+    node = start(f'[trust]\nallow_unsigned = true\n[triage]\nrules_file = "{directory / "rules.toml"}"\n{more}')
+    package = write_tiny(directory / "tiny.tar").path
     assert holdfast(node, "package", "install", str(package)).returncode == 0
     return node
+
+
+@pytest.fixture
+def node(start: Start, tmp_path: Path) -> Served:
+    return started(start, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """For tests about tasks of their own."""
+    directory = tmp_path_factory.mktemp("reports")
+    nodes = starting(directory)
+    yield started(next(nodes), directory)
+    nodes.close()
 
 
 def score(node: Served, task: str, title: str) -> dict:
@@ -42,9 +60,9 @@ def told(node: Served, *arguments: str) -> dict:
     return json.loads(done.stdout)
 
 
-def test_why_a_task_is_p0_is_one_question(node: Served) -> None:
-    decision = score(node, "acme/shop#12", "Outage of the shop")
-    found = told(node, "why", "acme/shop#12")
+def test_why_a_task_is_p0_is_one_question(shared: Served) -> None:
+    decision = score(shared, "acme/shop#12", "Outage of the shop")
+    found = told(shared, "why", "acme/shop#12")
     (traced,) = found["decisions"]
     assert found["sentence"].startswith("acme/shop#12: tiny 1.0.0 (")
     assert "unsigned) said P0, score 95, because of rule:outage" in found["sentence"]
@@ -54,26 +72,26 @@ def test_why_a_task_is_p0_is_one_question(node: Served) -> None:
     assert traced["policy"]["rules_digest"] == decision["rules_digest"]
 
 
-def test_a_correction_shows_in_the_trace_with_who_when_and_why(node: Served) -> None:
-    decision = score(node, "T-1", "Outage drill")
-    correct(node, decision, priority="P3", reason="only a drill")
-    found = node.ask("GET", "/v1/triage/why?task_id=T-1").json()
+def test_a_correction_shows_in_the_trace_with_who_when_and_why(shared: Served) -> None:
+    decision = score(shared, "T-c", "Outage drill")
+    correct(shared, decision, priority="P3", reason="only a drill")
+    found = shared.ask("GET", "/v1/triage/why?task_id=T-c").json()
     (override,) = found["decisions"][0]["overrides"]
     assert (override["priority"], override["reason"], override["by"]) == ("P3", "only a drill", "local")
     assert [event["kind"] for event in found["events"]] == ["decision", "override"]
-    assert "chose P3" in holdfast(node, "triage", "why", "T-1").stdout
+    assert "chose P3" in holdfast(shared, "triage", "why", "T-c").stdout
 
 
-def test_a_task_nobody_asked_about_is_named(node: Served) -> None:
-    done = holdfast(node, "triage", "why", "T-9")
+def test_a_task_nobody_asked_about_is_named(shared: Served) -> None:
+    done = holdfast(shared, "triage", "why", "T-9")
     assert done.returncode == 65
     assert "'T-9': the ledger has no entry about it" in done.stderr
 
 
-def test_an_erased_task_leaves_what_its_headers_say(node: Served) -> None:
-    score(node, "T-1", "Outage")
-    assert holdfast(node, "ledger", "erase", "--task", "T-1", "--yes").returncode == 0
-    found = told(node, "why", "T-1")
+def test_an_erased_task_leaves_what_its_headers_say(shared: Served) -> None:
+    score(shared, "T-e", "Outage")
+    assert holdfast(shared, "ledger", "erase", "--task", "T-e", "--yes").returncode == 0
+    found = told(shared, "why", "T-e")
     assert found["decisions"] == []
     assert found["events"][0]["summary"].endswith("the sealed payload is gone")
 
@@ -119,6 +137,36 @@ def test_corrections_alone_train_a_package_that_installs(node: Served, tmp_path:
         assert package.manifest.heads[0].labels == ("P3", "P0")
 
 
+def test_corrections_join_a_file_with_columns_of_its_own(node: Served, tmp_path: Path) -> None:
+    words = {"storage": "disk quota full on the share", "access": "cannot log in password expired"}
+    rows = [f"{label},{text} number {i}" for i in range(20) for label, text in words.items()]
+    issues = tmp_path / "issues.csv"
+    issues.write_text("\n".join(["queue_name,summary", *rows]))
+    for place in range(12):
+        correct(node, score(node, f"T-{place}", f"badge reader does not open the door {place}"), route="building")
+    named = ("--column", "title=summary", "--label", "route=queue_name", "--split", "random", "--encoder", "none")
+    source = tmp_path / "joined"
+    options = ("--tickets", str(issues), "--from-overrides", *named, "-o", str(source))
+    trained = holdfast(node, "triage", "train", *options)
+    assert trained.returncode == 0, trained.stderr
+    assert "route: access, building, storage" in trained.stderr
+
+
+def test_a_team_sees_its_own_reports_only(start: Start, tmp_path: Path) -> None:
+    node = started(start, tmp_path, TEAMS)
+    for team in ("office", "cloud"):
+        ticket = {"id": f"T-{team}", "title": "Outage", "metadata": {"labels": [team]}}
+        correct(node, node.post("/v1/triage/score", ticket).json(), priority="P3")
+    made = holdfast(node, "token", "create", "desk", "--role", "operator", "--team", "office")
+    bearer = {"Authorization": f"Bearer {made.stdout.split()[-1]}"}
+    answers = {path: node.ask("GET", f"/v1/triage/{path}", None, bearer).json() for path in ("accuracy", "overrides")}
+    assert [row["team"] for row in answers["accuracy"]["rows"]] == ["office"]
+    assert [row["id"] for row in answers["overrides"]["rows"]] == ["T-office"]
+    assert node.ask("GET", "/v1/triage/why?task_id=T-office", None, bearer).status == 200
+    assert node.ask("GET", "/v1/triage/why?task_id=T-cloud", None, bearer).status == 404
+    assert node.ask("GET", "/v1/triage/overrides?team=cloud", None, bearer).status == 403
+
+
 def test_training_from_corrections_says_when_there_are_none(node: Served, tmp_path: Path) -> None:
     done = holdfast(node, "triage", "train", "--from-overrides", "--encoder", "none", "-o", str(tmp_path / "none"))
     assert done.returncode == 65
@@ -153,9 +201,9 @@ def test_the_pilot_report_joins_the_ledger_with_the_trackers_export(node: Served
     assert "Pilot report" in page.read_text()
 
 
-def test_a_history_without_the_needed_column_is_refused_by_name(node: Served, tmp_path: Path) -> None:
+def test_a_history_without_the_needed_column_is_refused_by_name(shared: Served, tmp_path: Path) -> None:
     history = tmp_path / "export.csv"
     history.write_text("key,summary\nB-1,toner\n")
-    done = holdfast(node, "triage", "pilot", "--history", str(history))
+    done = holdfast(shared, "triage", "pilot", "--history", str(history))
     assert done.returncode == 65
     assert "expected a column that says each task's opened, found key, summary" in done.stderr

@@ -75,6 +75,7 @@ STATUSES: Mapping[str, int] = {
     "NoSuchModel": 404,
     "MalformedTicket": 400,
     "NoSuchDecision": 404,
+    "NothingKnown": 404,
     "NoSuchExperiment": 404,
     "NotReprocessed": 404,
     "NoSuchJob": 404,
