@@ -169,3 +169,11 @@ def test_a_certificate_for_another_host_is_refused_even_from_the_ca_file(tmp_pat
         number = one.new()
         assert _told(one, "certificate")
         assert one.fake.writes(number) == (0, 0)
+
+
+def test_a_node_long_without_its_best_tier_still_takes_tickets(tmp_path: Path) -> None:
+    """Every ticket is worth a second look then; when no more of them fit, the first look still counts."""
+    with desk(tmp_path, more=f"{PATIENT}\n[queues.reprocess]\nmax_waiting = 2\n") as one:
+        numbers = [one.new(f"Cannot log in {i}") for i in range(6)]
+        assert all(one.written(number) for number in numbers)
+        assert one.queue("reprocess")["ready"] <= 2

@@ -108,7 +108,7 @@ class Jobs:
         if job_id is None:
             return None
         most = self.limits_of(job.queue).max_waiting
-        if rows.counted(transaction, job.queue, Stage.WAITING, Stage.READY) > most:
+        if self._waiting(transaction, job.queue) > most:
             raise QueueFull(
                 f"queue {job.queue}: {most} jobs wait already, as many as queues.{job.queue}.max_waiting allows; "
                 "`holdfast jobs list` says why they wait",
@@ -116,6 +116,13 @@ class Jobs:
             )
         self.bell(job.queue).ring()  # before the commit: whoever it wakes queues behind it at the writer
         return job_id
+
+    def has_room(self, transaction: Transaction, queue: str) -> bool:
+        """Say whether `queue` takes another job in this unit: for work that is worth less than the unit itself."""
+        return self._waiting(transaction, queue) < self.limits_of(queue).max_waiting
+
+    def _waiting(self, transaction: Transaction, queue: str) -> int:
+        return rows.counted(transaction, queue, Stage.WAITING, Stage.READY)
 
     def lease(self, queue: str) -> Lease | None:
         """Lease the job of `queue` whose turn it is, or return None; that its run begins is durable then.

@@ -22,6 +22,7 @@ from holdfast.apps.triage.dialect import MalformedEvent
 from holdfast.apps.triage.drafting import Snapshot
 from holdfast.apps.triage.judging import Sighting, is_older, judged_by_a_person
 from holdfast.apps.triage.records import OVERRIDE, unpack_decision, unpack_override
+from holdfast.apps.triage.reprocess import QUEUE as REPROCESS
 from holdfast.apps.triage.reprocess import Rescore, rescore_job, worth_it
 from holdfast.apps.triage.sightings import Sightings
 from holdfast.apps.triage.signatures import Delivery, prove
@@ -58,6 +59,9 @@ class Queueing(Protocol):
 
     def enqueue(self, transaction: Transaction, job: NewJob) -> int | None:
         """Add `job` in the caller's unit of work; None when its key is known."""
+
+    def has_room(self, transaction: Transaction, queue: str) -> bool:
+        """Say whether `queue` takes another job in this unit of work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +241,12 @@ class Intake:
             self._sightings.keep(transaction, connection.name, task.id, sighting)
             if connection.writes:
                 self._shelves.jobs.enqueue(transaction, _job(connection, task, decision, before=before, use=use))
-            if connection.terms.reprocess and worth_it(decision):
+            # A node that is without its best tier for long must still take tickets: then this one is not made again.
+            if (
+                connection.terms.reprocess
+                and worth_it(decision)
+                and self._shelves.jobs.has_room(transaction, REPROCESS)
+            ):
                 revision = task.revision or use.event_id
                 order = Rescore(decision_id=decision.decision_id, connection=connection.name, revision=revision)
                 self._shelves.jobs.enqueue(transaction, rescore_job(order))

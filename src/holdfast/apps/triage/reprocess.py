@@ -13,6 +13,7 @@ from holdfast.tier import Tier
 
 __all__ = [
     "KIND",
+    "QUEUE",
     "NotReprocessed",
     "ReprocessRecord",
     "Rescore",
