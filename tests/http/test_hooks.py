@@ -89,6 +89,7 @@ def test_a_bad_signature_is_401_and_says_which_header(hooked: Served) -> None:
     answer = deliver(hooked, issue(5), secret="a guess that is long enough")
     assert (answer.status, answer.headers["content-type"]) == (401, "application/problem+json")
     assert "x-hub-signature-256" in answer.json()["detail"]
+    assert answer.headers["www-authenticate"].startswith("Signature")
 
 
 def test_signature_comes_before_parsing(hooked: Served) -> None:

@@ -133,6 +133,8 @@ def next_try(error: BaseException) -> list[tuple[bytes, bytes]]:
         # Basic for browsers, which cannot send anything else from their address bar.
         challenges = (b'Bearer realm="holdfast"', b'Basic realm="holdfast", charset="UTF-8"')
         return [(b"www-authenticate", challenge) for challenge in challenges]
+    if "SignatureRefused" in kinds_of(error):
+        return [(b"www-authenticate", b'Signature realm="hooks"')]  # RFC 9110, 15.5.2: every 401 says what it wants
     if not isinstance(error, Unavailable):
         return []
     return [(b"retry-after", str(max(1, round(error.retry_after_s))).encode())]
