@@ -7,6 +7,7 @@ import socket
 import time
 import tracemalloc
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -298,3 +299,15 @@ def test_how_each_host_fares_can_be_read(server: Servers, gate: Gates) -> None:
     assert fares == {f"127.0.0.1:{good.port}": ("answers", 0), f"127.0.0.1:{bad.port}": ("fails", 1)}
     assert set(standing.allowed) == set(fares)
     assert 0 < standing.bytes_today < standing.bytes_per_day
+
+
+def test_many_threads_share_the_way_out_while_its_limits_change(server: Servers, gate: Gates) -> None:
+    one = server(answers(OK))
+    way = gate(f"127.0.0.1:{one.port}", requests_per_minute=100_000)
+    with ThreadPoolExecutor(16) as pool:
+        sent = [pool.submit(way.send, one.url(), "POST", b"x" * 1000) for _ in range(400)]
+        for _ in range(5):
+            way.outbound.reconfigure(way.limits)
+        assert {one.result().status for one in sent} == {200}
+    assert way.count(f"127.0.0.1:{one.port}", "answered") == 400
+    assert way.tally.load()[1] <= way.outbound.standing().bytes_today

@@ -6,7 +6,7 @@ import base64
 import binascii
 from collections.abc import Mapping
 
-from holdfast.access import Caller, TooManyRequests, Unauthenticated, require_need
+from holdfast.access import Caller, Role, TooManyRequests, Unauthenticated, require_need
 from holdfast.bucket import Bucket
 from holdfast.clock import Clock
 from holdfast.errors import HumanNeeded
@@ -18,6 +18,7 @@ __all__ = ["Doorman", "Unguarded"]
 _FAILURES_PER_MINUTE = 30  # from one address; a forgotten script must not fill the log, guessing is hopeless anyway
 _REMEMBERED = 1024  # addresses and tokens whose buckets are kept
 _LONGEST_HEADER = 512
+_ANYBODY = Caller(name="anybody", role=Role.VIEWER)
 
 
 class Unguarded(HumanNeeded):
@@ -46,13 +47,10 @@ class Doorman:
                 "make the first with `holdfast token create NAME --role operator`"
             )
 
-    def admit(self, endpoint: Endpoint, headers: Mapping[bytes, bytes], *, address: str, caller: Caller) -> Caller:
-        """Return who calls `endpoint`. Raises Unauthenticated, TooManyRequests, Forbidden.
-
-        `caller` is who they are without a token, where an endpoint asks for none.
-        """
+    def admit(self, endpoint: Endpoint, headers: Mapping[bytes, bytes], *, address: str) -> Caller:
+        """Return who calls `endpoint`. Raises Unauthenticated, TooManyRequests, Forbidden."""
         if endpoint.needs is None:
-            return caller
+            return _ANYBODY
         try:
             known, token = self._tokens.authenticate(_secret(headers))
         except Unauthenticated:

@@ -124,7 +124,8 @@ class Outbound(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """The one way out. Hosts of `connections.*.base_url` are allowed without being named here."""
 
     allow: Annotated[
-        tuple[str, ...], Meta(description="Further hosts (`name` or `name:port`) the node may talk to.")
+        tuple[str, ...],
+        Meta(description="Further hosts the node may talk to: `name` (ports 80 and 443) or `name:port`."),
     ] = ()
     proxy: Annotated[str, Meta(description="URL of an HTTP proxy all of it goes through; empty: none.")] = ""
     ca_file: Annotated[
