@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from holdfast.clock import SystemClock
+from holdfast.database import Database
 from holdfast.http.app import App, AppLimits
 from holdfast.http.connection import LOCAL
+from holdfast.http.doorman import Doorman
 from holdfast.http.gate import Gate
 from holdfast.http.limiter import Limiter, Together
 from holdfast.http.messages import Endpoint, Reply, Request
@@ -18,9 +23,12 @@ from holdfast.http.openai import OpenAIEndpoints
 from holdfast.http.table import RouteTable
 from holdfast.measure import Measures
 from holdfast.node.log import Log
+from holdfast.tokens import Tokens
+
+CLOCK = SystemClock(floor_at=datetime(2026, 1, 1, tzinfo=UTC))
 
 
-def _app(limiter: Limiter) -> App:
+def _app(limiter: Limiter, tokens: Tokens) -> App:
     endpoint = Endpoint(
         method="POST",
         template="/score",
@@ -31,7 +39,7 @@ def _app(limiter: Limiter) -> App:
     )
     return App(
         RouteTable([endpoint]),
-        gate=Gate(frozenset(), frozenset(), set()),
+        gate=(Gate(frozenset(), frozenset(), set()), Doorman(tokens, CLOCK, exposed=False)),
         limits=AppLimits(body_bytes=1000, depth=16),
         limiters={"answering": limiter},
         seen=(Measures(), Log()),
@@ -61,16 +69,21 @@ async def _ask(app: App, *headers: tuple[bytes, bytes]) -> bytes:
 
 
 @pytest.mark.parametrize(("headers", "answered"), [([], b"together"), ([(b"idempotency-key", b"k")], b"alone")])
-def test_only_requests_without_a_key_are_done_together(headers: list[tuple[bytes, bytes]], answered: bytes) -> None:
+def test_only_requests_without_a_key_are_done_together(
+    headers: list[tuple[bytes, bytes]], answered: bytes, tmp_path: Path
+) -> None:
+    database = Database(tmp_path / "node.db")
+
     def group(requests: Sequence[Request]) -> Iterator[tuple[int, Reply]]:
         return ((position, Reply(b"together")) for position in range(len(requests)))
 
     async def ask() -> None:
         limiter = Limiter("answering", slots=4, threads=1, together=Together(group, lambda: True))
-        assert await _ask(_app(limiter), *headers) == answered
+        assert await _ask(_app(limiter, Tokens(database, clock=CLOCK)), *headers) == answered
         limiter.close()
 
     asyncio.run(ask())
+    database.close()
 
 
 @pytest.mark.parametrize(("headers", "waits_s"), [({}, 1.0), ({b"holdfast-deadline-ms": b"250"}, 0.25)])
