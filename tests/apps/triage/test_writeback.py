@@ -176,6 +176,17 @@ def test_two_nodes_that_read_before_either_wrote_write_once(opens: Desk) -> None
     assert (one.paper.task()["writes"], set(one.paper.keys), _overrides(one)) == (1, {one.paper.keys[0]}, [])
 
 
+def test_a_peer_that_judged_differently_is_no_person(opens: Desk) -> None:
+    one, two = opens("one"), opens("two")
+    two.counter.office.small.shift = 0.8
+    one.new()
+    two.hear()
+    one.run()
+    assert isinstance(two.run(), Done)
+    assert (one.paper.task()["writes"], one.paper.task()["priority"], _overrides(two)) == (1, _said(one).priority, [])
+    assert _said(two).priority == _said(one).priority
+
+
 def test_the_key_depends_on_the_shared_secret_the_task_and_its_revision(opens: Desk) -> None:
     one, two = (opens(name).counter.connections["desk"] for name in ("one", "two"))
     assert write_key(one, "T-1", "r1") == write_key(two, "T-1", "r1")
