@@ -152,6 +152,18 @@ def test_a_delivery_that_comes_late_does_not_undo_a_newer_one(counter: Counter) 
     assert "older than what was scored" in outcome.reason
 
 
+def test_a_judgement_that_comes_late_still_counts_and_its_old_text_does_not(counter: Counter) -> None:
+    counter.connect(account="holdfast-bot")
+    counter.hand_in(issue())
+    edited = _taken(counter.hand_in(issue(action="edited", body="Everything is down", **LATER))).decisions[0]
+    chosen = "P0" if edited.priority != Priority.P0 else "P3"
+    late = issue(action="labeled", label=f"priority/{chosen}", labels=["bug", f"priority/{chosen}"])
+    outcome = counter.hand_in(late)
+    assert isinstance(outcome, Overruled)
+    assert (outcome.decision.decision_id, outcome.decision.priority) == (edited.decision_id, chosen)
+    assert counter.office.small.calls == 2
+
+
 def test_an_issue_announced_twice_in_other_words_is_scored_once(counter: Counter) -> None:
     first = _taken(counter.hand_in(issue())).decisions[0]
     again = _taken(counter.hand_in(issue(by="organisation-hook")))

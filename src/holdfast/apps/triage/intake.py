@@ -160,9 +160,9 @@ class Intake:
             if event.kind is EventKind.JUDGED and seen[0] is None:
                 return Ignored(f"{event.name}: judged before it was scored here")
             late = [s for task, s in zip(event.tasks, seen, strict=True) if s is not None and is_older(task, s)]
-            if late:
+            if late and event.kind is not EventKind.JUDGED:
                 return Ignored(f"{event.name}: older than what was scored as {late[0].decision_id}")
-            fresh = [one for one in zip(event.tasks, seen, strict=True) if not self._is_known(*one)]
+            fresh = [one for one in zip(event.tasks, seen, strict=True) if not late and not self._is_known(*one)]
             if event.kind is EventKind.JUDGED or not fresh:
                 known = self._known(connection, event, seen, use=use)
                 if not fresh or event.tasks[0].closed or not isinstance(known, Ignored):
