@@ -107,7 +107,7 @@ def _token(name: str) -> str:
     return f"holdfast-bot:{TOKEN}" if name in {"jira", "otobo"} else TOKEN
 
 
-@pytest.mark.parametrize("name", [name for name in sorted(DIALECTS) if (PAGES / f"{name}.md").exists()])
+@pytest.mark.parametrize("name", sorted(DIALECTS))
 def test_the_page_followed_word_by_word_connects_the_tracker(tmp_path: Path, name: str) -> None:
     with tracker(name) as fake:
         node = Served(tmp_path / "node", PATIENT)
@@ -148,3 +148,11 @@ def _either_secret_is_good(reader: Reader) -> None:
         reader.fake.secret = reader.secret(more)
         delivery = reader.fake.delivery(reader.fake.create(f"Signed with secret {more}", "of two"))
         assert delivery.to(reader.node, reader.name).status in {200, 202}
+
+
+@pytest.mark.parametrize("name", sorted(DIALECTS))
+def test_the_page_on_pairs_says_of_each_tracker_what_its_dialect_says(name: str) -> None:
+    rows = [line for line in (PAGES / "pair.md").read_text().splitlines() if re.match(rf"\|[^|]*\b{name}\b", line)]
+    assert len(rows) == 1
+    ability = DIALECTS[name].ability
+    assert ("`If-Match`" in rows[0], "yes" in rows[0].split("|")[3]) == (ability.conditional, ability.idempotent)

@@ -13,7 +13,7 @@ import pytest
 
 from tests.served import Served
 from tests.stories.balancer import Balancer, balancer
-from tests.stories.desk import PATIENT, send_until_taken, settled
+from tests.stories.desk import PATIENT, Desk, send_until_taken, settled
 from tests.trackers.control import FakeTracker, connection, tracker
 
 
@@ -60,6 +60,28 @@ def test_of_two_nodes_one_is_killed_and_each_task_is_written_once(tmp_path: Path
     state = _pair(tmp_path, tasks=100, idempotent=idempotent)
     assert set(state["effective_writes"].values()) == {1}
     assert (len(state["effective_writes"]), state["overruled"]) == (100, [])
+
+
+@pytest.mark.parametrize(("idempotent", "conditional"), [("yes", "no"), ("no", "yes")])
+def test_where_both_nodes_take_every_delivery_at_once_each_task_is_written_once(
+    tmp_path: Path, idempotent: str, conditional: str
+) -> None:
+    """Either the key or the condition is enough, however the reads and writes of the two fall."""
+    with tracker("tasking-space", "--idempotent", idempotent, "--conditional", conditional) as fake:
+        settings = connection(fake, tmp_path) + PATIENT
+        nodes = [Served(tmp_path / name, settings) for name in ("one", "two")]
+        try:
+            numbers = fake.create_many([{"title": f"Cannot log in {i}", "description": ""} for i in range(60)])
+            each_twice = [(one, [node.port]) for one in fake.deliveries(numbers) for node in nodes]
+            with ThreadPoolExecutor(8) as pool:
+                list(pool.map(lambda each: send_until_taken(*each), each_twice))
+            settled(fake, 60, within_s=30)
+            assert all(Desk(node, fake).idle() for node in nodes)
+            state = fake.state()
+        finally:
+            for node in nodes:
+                node.stop()
+    assert set(state["effective_writes"].values()) == {1}
 
 
 @pytest.mark.faults
