@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -45,15 +44,8 @@ def test_one_ticket_over_and_over_after_real_ones_raises_the_alarm_everywhere(no
     alerts = {alert["name"]: alert for alert in node.ask("GET", "/v1/node/alerts").json()["alerts"]}
     assert "differ from those triage-en 0.9.0 was judged on" in alerts["drift"]["sentence"]
     assert 'holdfast_drift_psi{feature="route.words",package="triage-en"}' in node.ask("GET", "/metrics").body.decode()
-    shown = json.loads(holdfast(node, "triage", "drift", "--json").stdout)
-    assert shown["packages"][0]["drifting"] is True
-
-
-def test_what_was_seen_before_a_stop_is_seen_again_with_and_without_a_running_node(node: Served) -> None:
-    feed(node, [f"cannot open my mail box number {place}" for place in range(350)])
-    node.stop()
-    shown = holdfast(node, "triage", "drift")
-    assert "triage-en 0.9.0: " in shown.stdout
-    assert "350 tickets looked at" in shown.stdout
-    node.start()
-    assert eventually(lambda: watched(node)["samples"] == 350, within_s=20)
+    for _ in range(2):  # once it is stopped, what it saw is read again
+        shown = holdfast(node, "triage", "drift").stdout
+        assert "triage-en 0.9.0: drifting since" in shown
+        assert "900 tickets looked at" in shown
+        node.stop()

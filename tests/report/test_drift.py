@@ -29,7 +29,7 @@ WORDS = Histogram(edges=(0, 10, 20, 40), shares=(0.5, 0.3, 0.2))
 HEAD = HeadReference(rows=4_000, labels={"a": 0.7, "b": 0.3}, confidence=QUARTERS, words=WORDS, outside=0.1)
 REFERENCE = Reference(heads={"route": HEAD})
 OUTSIDE = Observation(label="a", confidence=0.7, words=9, outside=True)
-UNSEEN_FROM = 14_000
+UNSEEN_FROM = 9_000
 
 
 def _drawn(rng: np.random.Generator, *, b_share: float = 0.3) -> Observation:

@@ -133,4 +133,4 @@ def drift(*, every: bool, as_json: bool) -> None:
         if rows:
             click.echo(columns(rows))
     if not found["packages"]:
-        click.echo("no package is in service: nothing to watch")
+        click.echo("no package is watched yet")
