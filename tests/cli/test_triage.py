@@ -119,3 +119,12 @@ def test_a_broken_rule_file_exits_65_with_file_and_line(holdfast, tmp_path: Path
     assert code == 65
     assert f"{path}:3: rule 'a': " in err
     assert "did you mean 'title'" in err
+
+
+def test_an_approximate_answer_is_called_so(holdfast, ticket, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, plain, _ = holdfast("score", "--ticket", ticket, "--json")
+    decision = json.loads(plain)
+    said = {**decision, "served_by": {**decision["served_by"], "approximate": True}}
+    for answer, is_said in ((decision, False), (said, True)):
+        monkeypatch.setattr("holdfast.cli.triage.call", lambda _verb, _asked, answer=answer: answer)
+        assert ("approximate" in holdfast("score", "--ticket", ticket)[1]) == is_said

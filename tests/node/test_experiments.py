@@ -58,7 +58,8 @@ def test_shadow_scores_records_and_decides_nothing(node: Served) -> None:
     node.post(f"/v1/triage/decisions/{told[0]['decision_id']}/override", {"priority": "P0"})
     control, candidate = experiment(node, "status", "shade")["comparison"]["arms"]
     assert (control["priorities"]["P0"], candidate["priorities"]["P0"]) == (0, 5)
-    assert (control["agreement"]["estimate"], candidate["agreement"]["estimate"]) == (0, 1)
+    assert (control["agreement"]["estimate"], candidate["agreement"]["estimate"]) == (0.8, 0.2)
+    assert (control["judged"], control["override_rate"]["estimate"]) == (1, 0.2)
     assert experiment(node, "stop", "shade")["state"] == "stopped"
     assert len(entries(node, "shadow")) == 5
 

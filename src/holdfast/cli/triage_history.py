@@ -85,8 +85,8 @@ def _page(report: HistoryReport, history: History) -> str:
     rows += [(was or "(not told)", *(str(now[band]) for band in bands)) for was, now in sorted(report.then.items())]
     rows.append(("all", *(str(report.priorities[band]) for band in bands)))
     lines.append(columns(rows))
-    lines.append(f"same priority: {_interval(report.same_priority, 'the file tells none that is known; see --value')}")
-    lines.append(f"same route: {_interval(report.same_route, 'the file tells none')}")
+    lines.append(f"same priority: {_share(report.same_priority, report.told, 'say what its words mean with --value')}")
+    lines.append(f"same route: {_share(report.same_route, report.routed, 'the file tells none')}")
     lines.append(f"for a person to route: {report.needs_triage}")
     lines.append("tiers: " + ", ".join(f"{tier} {count}" for tier, count in report.tiers.items()))
     if report.degraded:
@@ -97,5 +97,7 @@ def _page(report: HistoryReport, history: History) -> str:
     return "\n".join(lines)
 
 
-def _interval(found: Interval | None, otherwise: str) -> str:
-    return f"{found.estimate:.3f} [{found.low:.3f}, {found.high:.3f}]" if found is not None else f"- ({otherwise})"
+def _share(found: Interval | None, count: int, otherwise: str) -> str:
+    if found is None:
+        return f"- ({otherwise})"
+    return f"{found.estimate:.3f} [{found.low:.3f}, {found.high:.3f}] of the {count} tickets that tell theirs"

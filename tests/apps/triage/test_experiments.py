@@ -51,8 +51,9 @@ def test_a_candidate_that_cannot_be_is_refused(policy, given_) -> None:
         candidate_policy(policy, Candidate(rules="[[rule]]\nname='x'"))
 
 
-def judged(arm, priority, person=None, *, score=50.0) -> Judged:
-    return Judged(arm, score, priority, "ops", person, overridden=person is not None)
+def judged(arm, priority, person=None) -> Judged:
+    corrected = person is not None
+    return Judged(arm, 50.0, priority, "ops", person or priority, corrected=corrected, wrong=corrected)
 
 
 def test_arms_that_differ_are_told_apart_and_arms_that_do_not_are_not() -> None:
@@ -73,8 +74,14 @@ def test_an_interval_covers_the_truth_about_as_often_as_it_says() -> None:
     assert 51 <= hits <= 60
 
 
-def test_what_nobody_judged_has_no_agreement_and_it_says_how_many_are_wanting() -> None:
-    found = compare([judged(CONTROL, Priority.P2)], (), rng=np.random.default_rng(1))
-    assert found.arms[0].agreement is None
-    assert found.arms[1].p0_share is None
-    assert any("1 tickets are few" in note for note in found.notes)
+def test_agreement_is_with_what_stands_in_the_end() -> None:
+    rows = [judged(CONTROL, Priority.P2, Priority.P0 if n < 10 else None) for n in range(40)]
+    control, candidate = compare(rows, (), rng=np.random.default_rng(1)).arms
+    assert (control.judged, control.agreement.estimate, control.override_rate.estimate) == (10, 0.75, 0.25)
+    assert candidate.agreement is None
+
+
+def test_few_tickets_and_what_nobody_corrected_are_said() -> None:
+    notes = compare([judged(CONTROL, Priority.P2)], (), rng=np.random.default_rng(1)).notes
+    assert any("1 tickets are few" in note for note in notes)
+    assert any("nobody has corrected" in note for note in notes)

@@ -25,9 +25,12 @@ class Judged:
     score: float
     priority: Priority
     route: str
-    person_priority: Priority | None = None
-    overridden: bool | None = False
-    """A person corrected priority or route, or would have; None where nobody can know."""
+    stands: Priority
+    """The priority in the end: a person's, or the one in force that people let stand."""
+    corrected: bool = False
+    """A person corrected the decision in force."""
+    wrong: bool = False
+    """Priority or route are not those in the end."""
 
 
 class ArmFigures(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,14 +39,14 @@ class ArmFigures(msgspec.Struct, frozen=True, kw_only=True):
     arm: Arm
     decisions: int
     judged: int
-    """Of them, those whose priority a person corrected or confirmed."""
+    """Of them, those that a person corrected."""
     priorities: dict[Priority, int]
     p0_share: Interval | None
     mean_score: Interval | None
     needs_triage_share: Interval | None
     override_rate: Interval | None
     agreement: Interval | None
-    """Share of judged tasks to which it gave the person's priority."""
+    """Share of tasks to which it gave the priority that stands in the end."""
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,12 +60,12 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...]
 
 
-_FIGURES: dict[str, Callable[[Judged], float | None]] = {
+_FIGURES: dict[str, Callable[[Judged], float]] = {
     "p0_share": lambda one: float(one.priority is Priority.P0),
     "mean_score": lambda one: one.score,
     "needs_triage_share": lambda one: float(one.route == NEEDS_TRIAGE),
-    "override_rate": lambda one: None if one.overridden is None else float(one.overridden),
-    "agreement": lambda one: None if one.person_priority is None else float(one.priority is one.person_priority),
+    "override_rate": lambda one: float(one.wrong),
+    "agreement": lambda one: float(one.priority is one.stands),
 }
 
 
@@ -77,12 +80,12 @@ def compare(
         arms=tuple(_figures(arm, [one for one in rows if one.arm == arm], values[arm], rng=rng) for arm in ARMS),
         differences={name: difference(control[name], candidate[name], statistic=_mean, rng=rng) for name in both},
         same_priority=_interval([float(one is other) for one, other in pairs], rng),
-        notes=tuple(_notes(values)),
+        notes=tuple(_notes(rows, shadow=bool(pairs))),
     )
 
 
 def _values(rows: Sequence[Judged]) -> dict[str, list[float]]:
-    return {name: [v for one in rows if (v := figure(one)) is not None] for name, figure in _FIGURES.items()}
+    return {name: [figure(one) for one in rows] for name, figure in _FIGURES.items()}
 
 
 def _figures(
@@ -92,7 +95,7 @@ def _figures(
     return ArmFigures(
         arm=arm,
         decisions=len(rows),
-        judged=len(values["agreement"]),
+        judged=sum(one.corrected for one in rows),
         priorities={priority: sum(one.priority is priority for one in rows) for priority in Priority},
         p0_share=found["p0_share"],
         mean_score=found["mean_score"],
@@ -110,12 +113,14 @@ def _mean(sample: np.ndarray) -> float:
     return float(sample.mean())
 
 
-def _notes(values: dict[Arm, dict[str, list[float]]]) -> list[str]:
+def _notes(rows: Sequence[Judged], *, shadow: bool) -> list[str]:
     notes = []
-    for arm, found in values.items():
-        count, judged = len(found["p0_share"]), len(found["agreement"])
-        if count < _FEW:
-            notes.append(f"{arm}: {count} tickets are few; wait for {_FEW} before you trust an interval")
-        elif judged < _FEW:
-            notes.append(f"{arm}: people judged the priority of {judged} tickets; agreement wants {_FEW}")
+    for arm in ARMS:
+        mine = [one for one in rows if one.arm == arm]
+        if len(mine) < _FEW:
+            notes.append(f"{arm}: {len(mine)} tickets are few; wait for {_FEW} before you trust an interval")
+    if not any(one.corrected for one in rows):
+        notes.append("nobody has corrected any of it yet: agreement says only that people let it stand")
+    elif shadow:
+        notes.append("people saw the control only: where they let it stand, a candidate that differs counts as wrong")
     return notes

@@ -9,7 +9,7 @@ from holdfast.apps.triage.arms import Judged
 from holdfast.apps.triage.decision import Decision, Override, Priority
 from holdfast.apps.triage.experiments import ARMS, CANDIDATE, CONTROL, SHADOW, Arm, Experiment, ShadowRecord, arm_name
 from holdfast.apps.triage.records import DECISION, OVERRIDE, unpack_decision, unpack_override
-from holdfast.apps.triage.reprocess import Verdict
+from holdfast.apps.triage.reprocess import Verdict, verdict_of
 from holdfast.apps.triage.shadow import unpack_shadow
 from holdfast.ledger.journal import Journal
 from holdfast.ledger.query import Entry
@@ -90,39 +90,25 @@ def gather(journal: Journal, experiment: Experiment) -> Gathered:
 
 def _decided(arm: Arm, decision: Decision, overrides: dict[str, Override]) -> Judged:
     override = overrides.get(decision.decision_id)
-    return Judged(
-        arm=arm,
-        score=decision.score,
-        priority=decision.priority,
-        route=decision.route.label,
-        person_priority=override.priority if override is not None else None,
-        overridden=override is not None,
-    )
+    return _judged(arm, verdict_of(decision), verdict_of(decision), override)
 
 
 def _shadowed(shadow: ShadowRecord, override: Override | None) -> list[Judged]:
-    return [
-        _said(CONTROL, shadow.control, override, overridden=override is not None),
-        _said(CANDIDATE, shadow.candidate, override, overridden=_would_be(shadow, override)),
-    ]
+    told = {CONTROL: shadow.control, CANDIDATE: shadow.candidate}
+    return [_judged(arm, told[arm], shadow.control, override) for arm in ARMS]
 
 
-def _said(arm: Arm, verdict: Verdict, override: Override | None, *, overridden: bool | None) -> Judged:
+def _judged(arm: Arm, said: Verdict, in_force: Verdict, override: Override | None) -> Judged:
+    """What an arm said, held against what stands in the end: a person's word, else the one in force."""
+    stands, route = in_force.priority, in_force.route
+    if override is not None:
+        stands, route = override.priority or stands, override.route or route
     return Judged(
         arm=arm,
-        score=verdict.score,
-        priority=verdict.priority,
-        route=verdict.route,
-        person_priority=override.priority if override is not None else None,
-        overridden=overridden,
+        score=said.score,
+        priority=said.priority,
+        route=said.route,
+        stands=stands,
+        corrected=override is not None,
+        wrong=(said.priority, said.route) != (stands, route),
     )
-
-
-def _would_be(shadow: ShadowRecord, override: Override | None) -> bool | None:
-    """Whether a person would have corrected the candidate; None where nobody can know."""
-    said, told = shadow.candidate, shadow.control
-    if override is None:
-        return False if (said.priority, said.route) == (told.priority, told.route) else None
-    wrong_priority = override.priority is not None and override.priority is not said.priority
-    wrong_route = override.route is not None and override.route != said.route
-    return wrong_priority or wrong_route

@@ -48,10 +48,14 @@ class HistoryReport(msgspec.Struct, frozen=True, kw_only=True):
     needs_triage: int
     then: dict[str, dict[Priority, int]]
     """Priority then -> priority now -> tickets."""
+    told: int
+    """Tickets whose priority then is a band, or a label of the package's."""
     same_priority: Interval | None
-    """Share of the tickets whose priority then was one of P0 to P3; null when none was."""
+    """Share of them; null when there is none."""
+    routed: int
+    """Tickets that had a route then."""
     same_route: Interval | None
-    """Share of the tickets that had a route."""
+    """Share of them."""
     changed: tuple[Changed, ...]
     """The largest changes of priority, at most 20."""
 
@@ -76,7 +80,9 @@ def report_history(
         degraded=sum(said.degraded for _, said in both),
         needs_triage=sum(said.route == NEEDS_TRIAGE for _, said in both),
         then=table,
+        told=len(told),
         same_priority=_share([band is said.priority for band, said in told], rng),
+        routed=len(routed),
         same_route=_share([route.casefold() == said.route.casefold() for route, said in routed], rng),
         changed=_largest(told),
     )
