@@ -164,6 +164,17 @@ def test_a_judgement_that_comes_late_still_counts_and_its_old_text_does_not(coun
     assert counter.office.small.calls == 2
 
 
+def test_of_two_judgements_that_overtake_each_other_the_later_made_counts(counter: Counter) -> None:
+    counter.connect(account="holdfast-bot")
+    first = _taken(counter.hand_in(issue())).decisions[0]
+    chosen = [one for one in ("P0", "P2", "P3") if one != first.priority][:2]
+    for word, minute in zip(chosen, (9, 8), strict=True):
+        at = f"2019-05-15T16:0{minute}:00Z"
+        label = f"priority/{word}"
+        counter.hand_in(issue(action="labeled", label=label, labels=["bug", label], updated_at=at))
+    assert counter.office.app.archive.decision(first.decision_id).priority == chosen[0]
+
+
 def test_an_issue_announced_twice_in_other_words_is_scored_once(counter: Counter) -> None:
     first = _taken(counter.hand_in(issue())).decisions[0]
     again = _taken(counter.hand_in(issue(by="organisation-hook")))
@@ -252,6 +263,18 @@ def test_a_route_a_person_chose_is_recorded_in_our_words(counter: Counter) -> No
     override = counter.office.app.archive.decision(first.decision_id).override
     assert override is not None
     assert (override.route, override.priority) == (ours, None)
+
+
+def test_a_route_chosen_after_a_priority_leaves_the_priority_chosen(counter: Counter) -> None:
+    counter.connect(routes={"network": "team/network"}, account="holdfast-bot")
+    first = _taken(counter.hand_in(issue())).decisions[0]
+    chosen = "P0" if first.priority != Priority.P0 else "P3"
+    labels = ["bug", f"priority/{chosen}", "team/network"]
+    for count in (2, 3):
+        at = f"2019-05-15T16:0{count}:00Z"
+        counter.hand_in(issue(action="labeled", label=labels[count - 1], labels=labels[:count], updated_at=at))
+    decision = counter.office.app.archive.decision(first.decision_id)
+    assert (decision.priority, decision.route.label) == (chosen, "network")
 
 
 def test_a_judgement_of_a_task_that_was_never_scored_is_ignored(counter: Counter) -> None:

@@ -185,17 +185,22 @@ class Intake:
         judged = judged_by_a_person(connection, event, decisions[0], seen=known[0], written=written)
         if judged is None:
             return Ignored(f"{event.name}: nothing that is scored has changed since {known[0].decision_id}")
-        return self._overrule(known[0].decision_id, judged, event, use)
+        return self._overrule(decisions[0], judged, event, use)
 
-    def _overrule(self, decision_id: str, judged: Judgement, event: Event, use: _Use) -> Overruled:
-        correction = Correction(priority=judged.priority, route=judged.route or None, reason=judged.reason)
+    def _overrule(self, decision: Decision, judged: Judgement, event: Event, use: _Use) -> Overruled:
+        before = decision.override  # the last correction is the whole of it: what was chosen earlier stays chosen
+        correction = Correction(
+            priority=judged.priority or (before.priority if before is not None else None),
+            route=judged.route or (before.route if before is not None else None),
+            reason=judged.reason,
+        )
         heard = Heard(
             by=event.by or "somebody in the tracker",
             at=event.at,
             idempotency_key=use.key,
             body_sha256=use.body_sha256,
         )
-        return Overruled(self._triage.archive.hear(decision_id, correction, heard))
+        return Overruled(self._triage.archive.hear(decision.decision_id, correction, heard))
 
     def _score(
         self, connection: Connection, fresh: Sequence[tuple[Task, Sighting | None]], use: _Use, arrival: Arrival

@@ -42,6 +42,8 @@ def judged_by_a_person(
     connection: Connection, event: Event, decision: Decision, *, seen: Sighting, written: Written
 ) -> Judgement | None:
     """Return what a person chose on the event's first task, against `decision` with its override; None: nothing."""
+    if decision.override is not None and _is_before(event.at, decision.override.at):
+        return None  # it came late: they, or somebody else, have judged again since
     standing = event.tasks[0].standing
     known_other = bool(connection.place.account and event.by)  # the caller has turned our own account away
     ours = [] if known_other else [one for one in (written.said, written.intended) if one is not None]
@@ -60,7 +62,11 @@ def judged_by_a_person(
 
 def is_older(task: Task, seen: Sighting) -> bool:
     """Say whether a delivery came late: what it shows was changed before what was scored already."""
-    mine, theirs = _instant(task.revision), _instant(seen.revision)
+    return _is_before(task.revision, seen.revision)
+
+
+def _is_before(one: str, other: str) -> bool:
+    mine, theirs = _instant(one), _instant(other)
     return mine is not None and theirs is not None and mine < theirs
 
 
