@@ -105,6 +105,15 @@ class Served:
         pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE")
 
+    def settled_bytes(self, *, quiet_s: float = 1.0) -> int:
+        """Resident memory once it has not changed for `quiet_s`: what the node loads beside its first answers is there."""
+        held, since_s = self.resident_bytes(), time.monotonic()
+        while time.monotonic() - since_s < quiet_s:
+            time.sleep(0.05)
+            if abs(self.resident_bytes() - held) > 1 << 20:
+                held, since_s = self.resident_bytes(), time.monotonic()
+        return held
+
     def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
         if self.process.poll() is None:
             self.process.send_signal(how)

@@ -102,7 +102,7 @@ def test_a_batch_has_at_least_one_and_at_most_256_tickets(node: Served) -> None:
 def test_a_body_of_twenty_megabytes_is_413_at_once_and_costs_no_memory(node: Served) -> None:
     body = b'{"id":"big","title":"' + b"a" * 20_000_000 + b'"}'
     node.post("/v1/triage/score", TICKET)
-    before = node.resident_bytes()
+    before = node.settled_bytes()
     started = time.monotonic()
     received = node.raw(HEAD + b"Content-Length: %d\r\n\r\n" % len(body) + body[:1000], wait_s=1.0)
     assert received.startswith(b"HTTP/1.1 413")
