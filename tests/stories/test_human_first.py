@@ -152,3 +152,13 @@ def test_on_every_tracker_the_node_s_own_write_is_neither_a_task_nor_a_correctio
     assert "ignored" in echo.json()
     assert each.idle()
     assert each.fake.writes(number) == (1, 1)
+
+
+def test_on_every_tracker_the_same_news_under_a_fresh_id_is_answered_with_the_first_decision(each: Desk) -> None:
+    number = each.fake.create("Cannot log in", "Since this morning.")
+    first, again = (each.fake.delivery(number).to(each.node) for _ in range(2))
+    assert (first.status, again.status, again.headers.get("holdfast-replay")) == (202, 200, "true")
+    assert first.json()["decision_id"] == again.json()["decision_id"]
+    assert each.written(number)
+    assert each.idle()
+    assert each.fake.writes(number) == (1, 1)

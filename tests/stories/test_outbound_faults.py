@@ -177,3 +177,15 @@ def test_a_node_long_without_its_best_tier_still_takes_tickets(tmp_path: Path) -
         numbers = [one.new(f"Cannot log in {i}") for i in range(6)]
         assert all(one.written(number) for number in numbers)
         assert one.queue("reprocess")["ready"] <= 2
+
+
+def test_a_write_that_the_tracker_refuses_is_a_dead_letter_until_a_person_retries_it(tmp_path: Path) -> None:
+    with desk(tmp_path, more=QUICK) as one:
+        one.fake.fail("422", on="write", times=-1)
+        number = one.new()
+        assert eventually(lambda: one.queue()["dead"] == 1)
+        dead = next(job for job in _jobs(one) if job["state"] == "dead")
+        assert "422" in dead["reason"]
+        one.fake.behave()
+        assert command(one.node, "jobs", "retry", str(dead["id"])).returncode == 0
+        assert one.written(number)
