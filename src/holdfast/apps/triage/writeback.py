@@ -235,9 +235,12 @@ class WriteBacks:
         """Record a person's judgement as an override, unless it is known; ends the job of `lease` with it."""
         decision, jobs = errand.decision, self._books.jobs
         known = decision.override
-        wanted = Correction(priority=judged.priority, route=judged.route or None, reason=judged.reason)
-        if known is not None and (wanted.priority, wanted.route) == (known.priority, known.route):
-            return
+        priority, route = judged.priority, judged.route or None
+        if known is not None:  # the last correction is the whole of it: what was chosen earlier stays chosen
+            priority, route = priority or known.priority, route or known.route
+            if (priority, route) == (known.priority, known.route):
+                return
+        wanted = Correction(priority=priority, route=route, reason=judged.reason)
         extra = (lambda transaction: jobs.complete_in(transaction, lease)) if lease is not None else None
         self._books.archive.hear(decision.decision_id, wanted, Heard(by=_IN_THE_TRACKER, extra=extra))
 
