@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -121,6 +122,39 @@ def test_every_decision_is_replayed_with_the_package_and_rules_of_its_team(node:
     decided = [score(node, f"R-{team}", team=team)["decision_id"] for team in ("office", "cloud", "none")]
     verdicts = [json.loads(holdfast(node, "triage", "replay", one, "--json").stdout)[0] for one in decided]
     assert Counter(one["verdict"] for one in verdicts) == {"same": 3}
+
+
+def test_tickets_of_teams_that_wait_together_are_each_answered_by_their_own(node: Served) -> None:
+    told: dict[str, dict] = {}
+
+    def send(number: int) -> None:
+        team = ("office", "cloud", "none")[number % 3]
+        told[f"{team}-{number}"] = score(node, f"{team}-{number}", team=team)
+
+    with ThreadPoolExecutor(24) as callers:
+        list(callers.map(send, range(90)))
+    packages = {task: (one["task_id"], one["served_by"]["package"]) for task, one in told.items()}
+    own = {"office": "office-pack", "cloud": "cloud-pack", "none": "tiny"}
+    assert packages == {task: (task, own[task.partition("-")[0]]) for task in told}
+
+
+def test_teams_that_take_turns_do_not_put_their_policies_on_record_each_time(node: Served) -> None:
+    for task in ("first", "second"):
+        for team in ("office", "cloud", "shared", "none"):
+            score(node, f"{task}-{team}", team=team)
+        kept = json.loads(holdfast(node, "ledger", "show", "--kind", "triage-policy", "--limit", "99", "--json").stdout)
+        if task == "first":
+            before = len(kept["entries"])
+    assert len(kept["entries"]) == before
+
+
+def test_a_team_that_is_new_is_served_after_a_reload(start: Start, tmp_path: Path) -> None:
+    node = start(LOST.replace("[teams.lost]", "[teams.found]").replace("nowhere", "other"))
+    node.config.write_text(LOST.replace("nowhere", "tiny"))
+    assert holdfast(node, "package", "install", str(write_tiny(tmp_path / "tiny.tar").path)).returncode == 0
+    assert holdfast(node, "config", "reload").returncode == 0
+    assert eventually(lambda: score(node, "N-1", team="lost")["served_by"]["package"] == "tiny")
+    assert score(node, "N-2", team="found")["team"] == ""
 
 
 def test_an_edited_rule_file_of_one_team_changes_nothing_for_the_other(node: Served, folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from getpass import getuser
 from typing import Any
 
 import click
@@ -35,7 +36,9 @@ def experiment() -> None:
 def start(name: str, *, as_json: bool, **options: Any) -> None:
     """Begin one."""
     candidate = candidate_of(options)
-    asked = {"name": name, "candidate": candidate} | {key: options[key] for key in ("mode", "share", "team")}
+    asked = {"name": name, "candidate": candidate, "by": getuser()} | {
+        key: options[key] for key in ("mode", "share", "team")
+    }
     _told(call("experiment.start", asked), as_json=as_json)
 
 
@@ -71,7 +74,7 @@ def status(name: str | None, *, as_json: bool) -> None:
 @as_json
 def stop(name: str, *, as_json: bool) -> None:
     """End one."""
-    _told(call("experiment.stop", {"name": name}), as_json=as_json)
+    _told(call("experiment.stop", {"name": name, "by": getuser()}), as_json=as_json)
 
 
 @experiment.command(
@@ -83,14 +86,14 @@ def stop(name: str, *, as_json: bool) -> None:
 @as_json
 def promote(name: str, *, as_json: bool) -> None:
     """Put one in force."""
-    _told(tell("experiment.promote", {"name": name}), as_json=as_json)
+    _told(tell("experiment.promote", {"name": name, "by": getuser()}), as_json=as_json)
 
 
 @experiment.command(help="Take the latest promotion back.\n\nExample: holdfast triage experiment rollback")
 @as_json
 def rollback(*, as_json: bool) -> None:
     """Have what was before."""
-    _told(tell("experiment.rollback", {}), as_json=as_json)
+    _told(tell("experiment.rollback", {"by": getuser()}), as_json=as_json)
 
 
 def _told(found: Mapping[str, Any], *, as_json: bool) -> None:

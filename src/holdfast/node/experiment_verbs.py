@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["EXPERIMENT_VERBS", "Experiments", "Results", "results"]
 
+By = Annotated[str, msgspec.Meta(max_length=100)]
+
 _SEED = 7  # the same figures for the same ledger
 
 
@@ -29,14 +31,20 @@ class StartRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     mode: Mode = "shadow"
     share: Share = 0.5
     candidate: Candidate
-    by: str = "operator"
+    by: By = "operator"
+
+
+class ByRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who wants it: whoever may ask is root or the service's user, and says who it is for the ledger."""
+
+    by: By = "operator"
 
 
 class NameRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One experiment."""
 
     name: str
-    by: str = "operator"
+    by: By = "operator"
 
 
 class Experiments(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,6 +97,6 @@ EXPERIMENT_VERBS: Mapping[str, Verb] = {
         NameRequest, Role.OPERATOR, lambda node, asked: node.parts.experiments.end(asked.name, by=asked.by)
     ),
     "experiment.promote": Verb(NameRequest, Role.ADMIN, lambda node, asked: promote(node, asked.name, by=asked.by)),
-    "experiment.rollback": Verb(NoArguments, Role.ADMIN, lambda node, _: roll_back(node, by="operator")),
+    "experiment.rollback": Verb(ByRequest, Role.ADMIN, lambda node, asked: roll_back(node, by=asked.by)),
 }
 """For the table in `verbs`. Promoting changes the configuration, so it takes what that takes."""

@@ -52,7 +52,7 @@ def _score(node: Node, asked: ScoreRequest) -> Decision:
 
 def _replay(node: Node, asked: ReplayRequest) -> Replay:
     record = node.archive.record(asked.decision_id)
-    actives = node.parts.teams.actives()
+    actives = (*node.parts.teams.actives(), *node.parts.experiments.actives())
     active = next((one for one in actives if one.serving.digest == record.decision.served_by.digest), node.active)
     manifest = active.loadout.manifest
     tolerance = manifest.trial.tolerance if manifest is not None else 0.0
