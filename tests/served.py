@@ -106,7 +106,7 @@ class Served:
         return pages * os.sysconf("SC_PAGE_SIZE")
 
     def settled_bytes(self, *, quiet_s: float = 1.0) -> int:
-        """Resident memory once it has not changed for `quiet_s`: what the node loads beside its first answers is there."""
+        """Resident memory once it has not changed for `quiet_s`: the node has loaded what it loads beside answering."""
         held, since_s = self.resident_bytes(), time.monotonic()
         while time.monotonic() - since_s < quiet_s:
             time.sleep(0.05)
