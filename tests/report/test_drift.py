@@ -60,6 +60,15 @@ def test_the_index_of_unchanged_features_follows_chi_square_as_claimed() -> None
     assert 8 <= low <= 34  # 20 are expected
 
 
+@pytest.mark.parametrize(("lowest", "is_found"), [(0.0, False), (0.6, False), (-0.6, True)])
+def test_only_a_loss_of_confidence_counts_against_the_package(lowest: float, is_found: bool) -> None:
+    rng = np.random.default_rng(7)
+    confidences = np.clip(rng.random(600) + lowest, 0.0, 1.0).tolist()
+    seen = [msgspec.structs.replace(_drawn(rng), confidence=one) for one in confidences]
+    (shift,) = (one for one in compare(REFERENCE, {"route": seen}) if one.feature == "route.confidence")
+    assert (shift.chance < 1e-9) == is_found
+
+
 def test_below_340_tickets_nothing_is_said() -> None:
     rng = np.random.default_rng(2)
     seen = [_drawn(rng, b_share=1.0) for _ in range(MIN_SAMPLES)]

@@ -46,6 +46,8 @@ class _Pair:
     shares: Counts
     counts: Counts
     rows: int
+    harmless: bool = False
+    """Whether a change in this direction says nothing against the package."""
 
 
 class Histogram(msgspec.Struct, frozen=True, kw_only=True):
@@ -152,7 +154,9 @@ def _head_pairs(name: str, head: HeadReference, seen: Sequence[Observation]) -> 
     for feature, histogram in numbers.items():
         if histogram is not None:
             values = [getattr(one, feature) or 0.0 for one in seen]
-            yield _Pair(f"{name}.{feature}", *_binned(histogram, values), head.rows)
+            shares, counts = _binned(histogram, values)
+            surer = feature == "confidence" and _is_higher(shares, counts)
+            yield _Pair(f"{name}.{feature}", shares, counts, head.rows, harmless=surer)
     outside = sum(one.outside for one in seen)
     yield _Pair(f"{name}.outside", *_binary(head.outside, outside, len(seen)), head.rows)
 
@@ -168,6 +172,15 @@ def _binned(histogram: Histogram, values: Sequence[float]) -> tuple[Counts, Coun
     return np.array(histogram.shares), counts.astype(float)
 
 
+def _is_higher(shares: Counts, counts: Counts) -> bool:
+    """Whether the counts lie in higher bins than the shares, on average.
+
+    A head is surer of tickets it learnt from than of its hold-out: to be surer is no sign of other tickets.
+    """
+    places = np.arange(len(shares))
+    return bool(counts @ places / max(counts.sum(), 1.0) > shares @ places / max(shares.sum(), 1e-9))
+
+
 def _tested(pair: _Pair, features: int) -> Shift:
     then, now = _joined(pair.shares * pair.rows, pair.counts)
     samples = int(pair.counts.sum())
@@ -177,7 +190,8 @@ def _tested(pair: _Pair, features: int) -> Shift:
     q = (now + _HALF) / (now + _HALF).sum()
     psi = float(((q - p) * np.log(q / p)).sum())
     chance = chi_square_tail(psi / (1 / pair.rows + 1 / samples), len(now) - 1)
-    return Shift(feature=pair.feature, psi=round(psi, 6), chance=min(1.0, chance * features), samples=samples)
+    chance = 1.0 if pair.harmless else min(1.0, chance * features)
+    return Shift(feature=pair.feature, psi=round(psi, 6), chance=chance, samples=samples)
 
 
 def _joined(then: Counts, now: Counts) -> tuple[Counts, Counts]:
