@@ -69,6 +69,17 @@ class Authority:
         issued.key.chmod(0o600)
         return issued
 
+    def revoke(self, *issued: Issued) -> bytes:
+        """A list, in PEM, of those that count no more."""
+        now = datetime.now(UTC)
+        made = x509.CertificateRevocationListBuilder().issuer_name(self._name)
+        made = made.last_update(now - timedelta(days=1)).next_update(now + timedelta(days=30))
+        for one in issued:
+            serial = x509.load_pem_x509_certificate(one.certificate.read_bytes()).serial_number
+            gone = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(now).build()
+            made = made.add_revoked_certificate(gone)
+        return made.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
     def _builder(
         self, subject: x509.Name, key: ec.EllipticCurvePublicKey, *, days: tuple[int, int]
     ) -> x509.CertificateBuilder:

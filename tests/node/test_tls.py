@@ -21,9 +21,10 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return Authority(tmp_path_factory.mktemp("authority"))
 
 
-def part(issued: Issued | None) -> tuple[Tls, HeldClock]:
+def part(issued: Issued | None, **more: object) -> tuple[Tls, HeldClock]:
     """The part of a node with these files, and its clock."""
-    server = Server(tls_certificate=str(issued.certificate), tls_key=str(issued.key)) if issued else Server()
+    files = {"tls_certificate": str(issued.certificate), "tls_key": str(issued.key)} if issued else {}
+    server = Server(**files, **more)  # type: ignore[arg-type]  # a test may set any of them
     clock = HeldClock()
     node = SimpleNamespace(loaded=SimpleNamespace(settings=Settings(server=server)), state=SimpleNamespace(clock=clock))
     return Tls(node), clock  # type: ignore[arg-type]  # the two things of a node it looks at
@@ -133,3 +134,42 @@ def test_a_key_that_others_may_read_is_told(authority: Authority) -> None:
     assert names(tls) == []
     issued.key.chmod(0o644)
     assert names(tls) == ["tls-key-exposed"]
+
+
+def welcome(tls: Tls, authority: Authority, issued: Issued) -> bool:
+    """Whether a client with this certificate is let in, by a handshake in memory."""
+    into, out, back, forth = (ssl.MemoryBIO() for _ in range(4))
+    client_context = ssl.create_default_context(cafile=str(authority.file))
+    client_context.load_cert_chain(issued.certificate, issued.key)
+    client = client_context.wrap_bio(into, out, server_hostname="localhost")
+    server = tls.context.wrap_bio(back, forth, server_side=True)
+    for _ in range(4):
+        with suppress(ssl.SSLWantReadError):
+            client.do_handshake()
+        back.write(out.read())
+        try:
+            server.do_handshake()
+        except ssl.SSLWantReadError:
+            pass
+        except ssl.SSLCertVerificationError:
+            return False
+        into.write(forth.read())
+    return tls.clients.caller_of(server.getpeercert()) is not None
+
+
+def test_a_client_s_dates_count_only_while_the_node_knows_the_day(authority: Authority, tmp_path: Path) -> None:
+    clients = {"tls_client_ca": str(authority.file), "tls_clients": {"desk.lan": "viewer"}}
+    tls, clock = part(authority.issue("localhost"), **clients)
+    tls.open()
+    ended, foreign = authority.issue("desk.lan", days=(-30, -1)), Authority(tmp_path).issue("desk.lan")
+    assert [welcome(tls, authority, one) for one in (authority.issue("desk.lan"), ended, foreign)] == [
+        True,
+        False,
+        False,
+    ]
+    clock.trusted = False
+    tls.step()
+    assert [welcome(tls, authority, one) for one in (ended, foreign)] == [True, False]
+    clock.trusted = True
+    tls.step()
+    assert not welcome(tls, authority, ended)

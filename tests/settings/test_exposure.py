@@ -25,6 +25,9 @@ def fault(directory: Path, text: str) -> str:
         ('host = "node.lan"\n', "docs/howto/lan.md"),
         ('tls_certificate = "x"\n', "server.tls_key: expected a file beside server.tls_certificate"),
         ('tls_key = "x"\n', "server.tls_certificate: expected a file beside server.tls_key"),
+        ('tls_client_ca = "x"\ntls_certificate = "x"\ntls_key = "y"\n', "names in server.tls_clients"),
+        ('tls_client_ca = "x"\n[server.tls_clients]\na = "viewer"\n', "expected server.tls_certificate"),
+        ('[server.tls_clients]\na = "viewer"\n', "server.tls_clients: expected server.tls_client_ca"),
         ('tls_certificate = "x"\ntls_key = "y"\ntls_elsewhere = true\n', "TLS ends here or elsewhere"),
     ],
 )

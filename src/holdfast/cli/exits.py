@@ -33,6 +33,7 @@ EXITS: Mapping[str, Exit] = {
     "KeyFileExposed": Exit.CONFIGURATION,
     "KeyFileWrong": Exit.CONFIGURATION,
     "TlsFilesUnusable": Exit.CONFIGURATION,
+    "ClientAuthoritiesUnusable": Exit.CONFIGURATION,
     "Unguarded": Exit.CONFIGURATION,
     "DatabaseDamaged": Exit.IO,
     "DiskFull": Exit.IO,

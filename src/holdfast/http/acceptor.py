@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
-__all__ = ["TlsAcceptor", "TlsLimits"]
+from holdfast.access import Caller
+
+__all__ = ["Tls", "TlsAcceptor", "TlsLimits"]
 
 _GOODBYE_S = 2.0  # a client that does not answer the end of TLS is not waited for
 _NO_DESCRIPTOR_S = 0.1  # with no file descriptor left some connection must end first
@@ -21,6 +24,15 @@ class TlsLimits:
 
     unfinished: int
     handshake_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """What the node serves TLS with."""
+
+    context: ssl.SSLContext
+    caller_of: Callable[[Mapping[str, Any] | None], Caller | None]
+    """Who has this verified certificate."""
 
 
 class TlsAcceptor:

@@ -108,7 +108,7 @@ class App:
         endpoint, arguments = self._table.find(method, path)
         if asks:
             address = scope["client"][0] if scope.get("client") else ""
-            caller = self._doorman.admit(endpoint, headers, address=address)
+            caller = self._doorman.admit(endpoint, headers, address=address, certified=scope["state"]["certified"])
         if endpoint.socket_only and not on_socket:
             raise NoSuchPath(f"{path[:200]}: served on the owner socket only, use the holdfast command on this machine")
         request = Request(method, path, arguments, scope["query_string"], headers, b"", request_id, arrived_s, caller)

@@ -57,8 +57,9 @@ class Connection(HttpToolsProtocol):
         """A client connected: it now owes a request."""
         super().connection_made(transport)
         most_connections: int = self.app_state["most_connections"]
+        certified = self.app_state["caller_of"](transport.get_extra_info("peercert"))
         # Said here, never read from the peer's address: a client that resets before it is accepted has none either.
-        self.app_state = {"caller": self.caller, "owner": self.owner}
+        self.app_state = {"caller": self.caller, "owner": self.owner, "certified": certified}
         self.since_s = self.loop.time()
         if not self.owner and self._strangers() > most_connections:
             transport.write(raw_problem(503, "Service Unavailable", "every connection is taken, try again"))

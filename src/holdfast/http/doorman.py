@@ -29,7 +29,7 @@ class Doorman:
     """Asks for a token once the node has any. Runs on the event loop only, so nothing is locked."""
 
     def __init__(self, tokens: Tokens, clock: Clock, *, exposed: bool) -> None:
-        """`exposed`: others than this machine reach the address, so nobody comes in without a token, ever."""
+        """`exposed`: nobody comes in unproved, ever: others than this machine reach the address, or certificates do."""
         self._tokens, self._clock, self._exposed = tokens, clock, exposed
         self._failures: dict[str, Bucket] = {}
         self._buckets: dict[str, Bucket] = {}
@@ -47,10 +47,15 @@ class Doorman:
                 "make the first with `holdfast token create NAME --role operator`"
             )
 
-    def admit(self, endpoint: Endpoint, headers: Mapping[bytes, bytes], *, address: str) -> Caller:
-        """Return who calls `endpoint`. Raises Unauthenticated, TooManyRequests, Forbidden."""
+    def admit(
+        self, endpoint: Endpoint, headers: Mapping[bytes, bytes], *, address: str, certified: Caller | None
+    ) -> Caller:
+        """Return who calls `endpoint`, by certificate or token. Raises Unauthenticated, TooManyRequests, Forbidden."""
         if endpoint.needs is None:
-            return _ANYBODY
+            return certified or _ANYBODY
+        if certified is not None and b"authorization" not in headers:
+            require_need(certified, endpoint.needs, f"{endpoint.method} {endpoint.template}")
+            return certified
         try:
             known, token = self._tokens.authenticate(_secret(headers))
         except Unauthenticated:

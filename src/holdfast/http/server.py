@@ -7,7 +7,6 @@ import logging
 import os
 import signal
 import socket
-import ssl
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from uvicorn.config import Config
 from uvicorn.server import ServerState
 
 from holdfast.errors import Unavailable
-from holdfast.http.acceptor import TlsAcceptor, TlsLimits
+from holdfast.http.acceptor import Tls, TlsAcceptor, TlsLimits
 from holdfast.http.connection import Connection, OwnerConnection
 
 __all__ = ["AddressBusy", "Hooks", "ServerLimits", "bind_owner_socket", "bind_tcp", "serve"]
@@ -98,13 +97,17 @@ class Hooks:
     """The end has begun: what is answered from now on is the last on its connection."""
 
 
+def _nobody(_certificate: object) -> None:
+    """Without TLS nobody has a certificate."""
+
+
 def serve(
     app: Callable[..., Any],
     listeners: tuple[socket.socket, socket.socket],
     limits: ServerLimits,
     *,
     hooks: Hooks,
-    tls: ssl.SSLContext | None,
+    tls: Tls | None,
 ) -> None:
     """Answer on (tcp, owner socket) until SIGTERM or SIGINT, then drain. Returns when every answer is sent.
 
@@ -122,7 +125,7 @@ async def _serve(
     limits: ServerLimits,
     *,
     hooks: Hooks,
-    tls: ssl.SSLContext | None,
+    tls: Tls | None,
 ) -> None:
     loop = asyncio.get_running_loop()
     config = Config(
@@ -143,11 +146,11 @@ async def _serve(
         loop.add_signal_handler(number, stop.set)
     loop.add_signal_handler(signal.SIGHUP, hooks.hangup)
     tcp, owner = listeners
-    bounds = {"most_connections": limits.connections}
+    bounds = {"most_connections": limits.connections, "caller_of": tls.caller_of if tls else _nobody}
     connect = partial(Connection, config, state, bounds, loop)
     shaking = TlsLimits(unfinished=limits.connections, handshake_s=limits.header_timeout_s)
     servers: list[asyncio.Server | TlsAcceptor] = [
-        await loop.create_server(connect, sock=tcp) if tls is None else TlsAcceptor(tcp, connect, tls, shaking),
+        await loop.create_server(connect, sock=tcp) if tls is None else TlsAcceptor(tcp, connect, tls.context, shaking),
         await loop.create_unix_server(partial(OwnerConnection, config, state, bounds, loop), sock=owner),
     ]
     hooks.ready()

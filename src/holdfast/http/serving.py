@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 from holdfast import __version__
+from holdfast.http.acceptor import Tls
 from holdfast.http.app import App, AppLimits
 from holdfast.http.doorman import Doorman
 from holdfast.http.gate import Gate
@@ -45,9 +46,9 @@ def run(loaded: Loaded, directory: Path, *, reread: Callable[[], Loaded]) -> Non
             host, port = tcp.getsockname()[:2]
             limiters = _limiters(settings, node)
             node.limiters = lambda: {name: (one.busy, one.slots) for name, one in limiters.items()}
-            tls = node.parts.tls.open()
-            doorman = Doorman(node.state.tokens, node.state.clock, exposed=not is_loopback(settings.server.host))
-            doorman.require_tokens(settings.server.host)
+            context = node.parts.tls.open()
+            tls = Tls(context, node.parts.tls.clients.caller_of) if context is not None else None
+            doorman = _doorman(settings, node)
             app = App(
                 route_table(node),
                 gate=(_gate(settings, node.parts.tls.names), doorman),
@@ -76,6 +77,15 @@ def run(loaded: Loaded, directory: Path, *, reread: Callable[[], Loaded]) -> Non
         log.settle()
 
 
+def _doorman(settings: Settings, node: Node) -> Doorman:
+    """Raises Unguarded."""
+    host, certificates = settings.server.host, bool(settings.server.tls_client_ca)
+    doorman = Doorman(node.state.tokens, node.state.clock, exposed=certificates or not is_loopback(host))
+    if not certificates:
+        doorman.require_tokens(host)
+    return doorman
+
+
 def _close(app: App, node: Node) -> None:
     app.close_connections()
     node.parts.lanes.wind_down()
@@ -93,7 +103,7 @@ def _ready(node: Node, host: str, port: int) -> None:
     node.log.info(
         "listening", pid=os.getpid(), version=__version__, host=host, port=port, directory=str(node.state.directory)
     )
-    if not node.state.tokens.any:
+    if not (node.state.tokens.any or node.loaded.settings.server.tls_client_ca):
         node.log.warning("open-access", detail="there are no tokens: anybody on this machine may call this node")
     notify("READY=1", f"STATUS=answering on {host}:{port}")
 

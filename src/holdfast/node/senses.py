@@ -35,6 +35,7 @@ class Senses:
             ("facts", node.state.facts.step),
             ("journal", node.state.journal.step),
             ("tokens", node.state.tokens.step),
+            ("tls", lambda: node.parts.tls.step()),  # noqa: PLW0108  # as teams
             ("rules", node.take_new_rules),
             ("teams", lambda: node.parts.teams.step()),  # noqa: PLW0108  # the parts are built after the senses
             ("package-events", self._record_package_events),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from holdfast.errors import InvalidInput
 from holdfast.finding import Finding, Severity
+from holdfast.node.clients import ClientAuthorities
 from holdfast.trust.certificate import CertificateFacts, CertificateUnreadable, read_certificate
 
 if TYPE_CHECKING:
@@ -34,16 +35,26 @@ class Tls:
         self._node = node
         server = node.loaded.settings.server
         self._files = (Path(server.tls_certificate), Path(server.tls_key)) if server.tls_certificate else None
+        self.clients = ClientAuthorities(
+            Path(server.tls_client_ca) if server.tls_client_ca else None, server.tls_clients
+        )
         self.context: ssl.SSLContext | None = None
         self._facts: CertificateFacts | None = None
 
     def open(self) -> ssl.SSLContext | None:
-        """Read the files and return the context to serve with. Raises TlsFilesUnusable."""
+        """Read the files and return the context to serve with. Raises TlsFilesUnusable, ClientAuthoritiesUnusable."""
         if self._files is not None:
             context = _new_context()
             self._facts = _load(context, *self._files)
+            self.clients.put_into(context)
             self.context = context
+            self.step()
         return self.context
+
+    def step(self) -> None:
+        """Judge the dates of clients' certificates by a clock that can be trusted only. Called by the sense loop."""
+        if self.context is not None:
+            self.clients.judge_dates(self.context, trusted=self._node.state.clock.wall_trusted())
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -57,10 +68,13 @@ class Tls:
         """Nothing to end."""
 
     def reconfigure(self) -> None:
-        """Read the same files again; connections from now on get what they say. Raises TlsFilesUnusable."""
+        """Read the same files again; connections from now on get what they say. Raises as `open`."""
         if self._files is not None and self.context is not None:
-            _load(_new_context(), *self._files)  # a context that took a certificate and refused its key is spoilt
+            trial = _new_context()  # a context that took a certificate and refused its key is spoilt
+            _load(trial, *self._files)
+            self.clients.put_into(trial)
             self._facts = _load(self.context, *self._files)
+            self.clients.put_into(self.context)
 
     def findings(self) -> tuple[Finding, ...]:
         """A certificate that ends soon, or has; a key that others may read."""

@@ -29,6 +29,13 @@ def of_server(settings: Settings) -> Iterator[tuple[str, str]]:
     if bool(server.tls_certificate) != bool(server.tls_key):
         given, missing = ("certificate", "key") if server.tls_certificate else ("key", "certificate")
         yield f"server.tls_{missing}", f"expected a file beside server.tls_{given}, found none"
+    if server.tls_client_ca and not (server.tls_certificate and server.tls_clients):
+        yield "server.tls_client_ca", "expected server.tls_certificate and names in server.tls_clients beside it"
+    if server.tls_clients and not server.tls_client_ca:
+        yield (
+            "server.tls_clients",
+            "expected server.tls_client_ca beside it, found none: nobody vouches for these names",
+        )
     if server.tls_certificate and server.tls_elsewhere:
         yield "server.tls_elsewhere", "expected false beside server.tls_certificate: TLS ends here or elsewhere"
     if not (is_loopback(server.host) or server.tls_certificate or server.tls_elsewhere):

@@ -57,6 +57,17 @@ class Server(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     tls_key: Annotated[
         str, Meta(description="PEM file with the key of `tls_certificate`, readable by the node only.")
     ] = ""
+    tls_client_ca: Annotated[
+        str,
+        Meta(
+            description="PEM file of authorities, with their revocation lists if they have any, whose client "
+            "certificates stand for a token."
+        ),
+    ] = ""
+    tls_clients: Annotated[
+        dict[str, Literal["viewer", "operator", "approver", "admin"]],
+        Meta(description="Name in a client certificate (`helpdesk.lan`) and what its owner may; others need a token."),
+    ] = msgspec.field(default_factory=dict)
     tls_elsewhere: Annotated[
         bool,
         Meta(
