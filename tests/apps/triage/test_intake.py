@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import apsw
 import pytest
 
 from holdfast.apps.triage.connections import tracker_route
 from holdfast.apps.triage.decision import NEEDS_TRIAGE, Priority
-from holdfast.apps.triage.intake import ConnectionUnready, Overruled, Taken
+from holdfast.apps.triage.intake import ConnectionUnready, NotKept, Overruled, Taken
 from holdfast.apps.triage.scoring import Policy
 from holdfast.apps.triage.signatures import SignatureRefused, StaleDelivery, sign_standard
 from holdfast.apps.triage.task import Ignored, Task
@@ -24,7 +25,8 @@ from holdfast.jobs.queue import QueueFull
 from holdfast.ledger.journal import KeyReused
 from holdfast.ledger.query import Query
 from tests.apps.triage.counter import STANDARD, Counter, issue, open_counter, signed
-from tests.ledger.desk import HeldClock
+from tests.faults.failing_vfs import FailingVFS
+from tests.ledger.desk import HeldClock, limits_at
 
 LATER = {"updated_at": "2019-05-15T16:00:00Z"}
 
@@ -342,6 +344,23 @@ def test_a_full_queue_refuses_the_delivery_and_nothing_is_left_behind(tmp_path: 
     taken = _taken(counter.hand_in(issue(2)))
     counter.office.desk.close()
     assert not taken.replayed
+
+
+@pytest.mark.parametrize("mode", ["write", "reply"])
+def test_a_disk_that_takes_nothing_refuses_what_must_be_written_back(tmp_path: Path, policy: Policy, mode: str) -> None:
+    failing = FailingVFS(f"full-{mode}")
+    limits = limits_at(tmp_path, audit="best-effort")
+    counter = open_counter(tmp_path, policy, vfs=failing.vfs_name, limits=limits)
+    counter.connect(mode=mode)
+    counter.hand_in(issue(1))
+    failing.failure = apsw.FullError
+    if mode == "write":
+        with pytest.raises(NotKept):
+            counter.hand_in(issue(2))
+    else:
+        assert not _taken(counter.hand_in(issue(2))).decisions[0].recorded
+    failing.failure = None
+    counter.office.desk.close()
 
 
 def test_a_task_found_by_asking_is_scored_once_and_one_that_was_delivered_is_not(counter: Counter) -> None:
