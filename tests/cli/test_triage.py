@@ -128,3 +128,14 @@ def test_an_approximate_answer_is_called_so(holdfast, ticket, monkeypatch: pytes
     for answer, is_said in ((decision, False), (said, True)):
         monkeypatch.setattr("holdfast.cli.triage.call", lambda _verb, _asked, answer=answer: answer)
         assert ("approximate" in holdfast("score", "--ticket", ticket)[1]) == is_said
+
+
+def test_decisions_are_listed_newest_first_and_page_by_page(holdfast, ticket) -> None:
+    for _ in range(3):
+        holdfast("score", "--ticket", ticket)
+    code, out, _ = holdfast("decisions", "--limit", "2")
+    assert (code, out.count("T-7  "), "more: --cursor c" in out) == (0, 2, True)
+    cursor = out.split("--cursor ")[1].strip()
+    rest = json.loads(holdfast("decisions", "--cursor", cursor, "--json")[1])
+    assert [one["decision"]["task_id"] for one in rest["decisions"]] == ["T-7"]
+    assert json.loads(holdfast("decisions", "--priority", "P3", "--json")[1])["decisions"] == []

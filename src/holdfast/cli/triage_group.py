@@ -11,7 +11,8 @@ __all__ = ["TRIAGE_COMMANDS", "triage"]
 TRIAGE_COMMANDS: Mapping[str, tuple[str, str]] = {
     "train": ("holdfast.cli.triage_train:train", "Train a package on your own tickets."),
     "score": ("holdfast.cli.triage:score", "Score one ticket and record the decision."),
-    "replay": ("holdfast.cli.triage:replay", "Derive past decisions again."),
+    "decisions": ("holdfast.cli.triage_decisions:decisions", "What was decided lately, and what people made of it."),
+    "replay": ("holdfast.cli.triage:replay", "Derive past decisions again, or try a history."),
     "similar": ("holdfast.cli.triage_similar:similar", "Find earlier tickets that resemble one."),
     "teams": ("holdfast.cli.triage:teams", "Which package and rules answer each team."),
     "rules": ("holdfast.cli.triage:rules", "Check rule files, run their fixture tables."),

@@ -10,13 +10,15 @@ import msgspec
 
 from holdfast.access import Role
 from holdfast.apps.triage.app import Call
-from holdfast.apps.triage.decision import Decision
+from holdfast.apps.triage.archive import MAX_PAGE, DecisionPage, DecisionQuery
+from holdfast.apps.triage.decision import Decision, Priority
 from holdfast.apps.triage.replay import Replay
 from holdfast.apps.triage.ticket import Ticket, check_ticket
 from holdfast.node.node import Node
 from holdfast.node.similar import told
 from holdfast.node.team_views import show_teams
 from holdfast.node.verb import NoArguments, Verb
+from holdfast.tier import Tier
 
 __all__ = ["TRIAGE_VERBS"]
 
@@ -50,6 +52,21 @@ def _score(node: Node, asked: ScoreRequest) -> Decision:
     return told(node.triage.score(asked.ticket, active, call).decision, similar)
 
 
+class DecisionsRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which past decisions, newest first."""
+
+    priority: Priority | None = None
+    tier: Tier | None = None
+    task_id: str | None = None
+    team: str | None = None
+    limit: Annotated[int, msgspec.Meta(ge=1, le=MAX_PAGE)] = 20
+    cursor: str = ""
+
+
+def _decisions(node: Node, asked: DecisionsRequest) -> DecisionPage:
+    return node.archive.page(DecisionQuery(**msgspec.structs.asdict(asked)))
+
+
 def _replay(node: Node, asked: ReplayRequest) -> Replay:
     record = node.archive.record(asked.decision_id)
     actives = (*node.parts.teams.actives(), *node.parts.experiments.actives())
@@ -60,6 +77,7 @@ def _replay(node: Node, asked: ReplayRequest) -> Replay:
 
 
 TRIAGE_VERBS: Mapping[str, Verb] = {
+    "triage.decisions": Verb(DecisionsRequest, Role.OPERATOR, _decisions),
     "triage.teams": Verb(NoArguments, Role.VIEWER, lambda node, _: show_teams(node)),
     "triage.score": Verb(ScoreRequest, Role.OPERATOR, _score),
     "triage.replay": Verb(ReplayRequest, Role.VIEWER, _replay),
