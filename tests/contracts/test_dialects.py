@@ -18,7 +18,7 @@ import pytest
 
 from holdfast.apps.triage.connections import Connection, connect
 from holdfast.apps.triage.decision import Priority
-from holdfast.apps.triage.dialect import TaskGone, TrackerRefused
+from holdfast.apps.triage.dialect import TaskGone, TrackerRefused, Witness
 from holdfast.apps.triage.dialects import DIALECTS
 from holdfast.apps.triage.signatures import Delivery, SignatureRefused, prove
 from holdfast.apps.triage.task import Event, EventKind, Ignored, Task, Values
@@ -307,3 +307,15 @@ def test_gitlab_signs_as_standard_webhooks_when_it_is_given_such_a_secret(tmp_pa
 
 def test_every_dialect_has_a_fake_to_be_tested_against() -> None:
     assert set(DIALECTS) <= set(SPEAKERS)
+
+
+def test_a_tracker_that_can_say_who_put_a_label_on_names_person_and_account(desk: Desk) -> None:
+    if not isinstance(desk.connection.dialect, Witness):
+        assert desk.connection.dialect.name not in {"github", "gitea", "gitlab"}
+        return
+    number = desk.fake.create("Printer is out of toner")
+    desk.write(number, Priority.P1, "Hardware")
+    desk.fake.edit(number, by="emily", labels=["priority/P0", "Hardware"])
+    task, place = desk.read(number), desk.connection.place
+    deeds = desk.connection.dialect.witness_reply(desk.send(desk.connection.dialect.witness_request(task, place)))
+    assert {label: deeds[label].by for label in task.standing.labels} == {"priority/P0": "emily", "Hardware": ACCOUNT}

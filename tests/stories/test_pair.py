@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.served import Served
+from tests.served import Served, eventually
 from tests.stories.balancer import Balancer, balancer
 from tests.stories.desk import PATIENT, Desk, send_until_taken, settled
 from tests.trackers.control import FakeTracker, connection, tracker
@@ -98,3 +98,26 @@ def test_a_pair_with_a_tracker_that_has_neither_keys_nor_conditions(tmp_path: Pa
     state = _pair(tmp_path, tasks=300, idempotent="own", dialect=dialect)
     assert set(state["effective_writes"].values()) == {1}
     assert (len(state["effective_writes"]), state["overruled"]) == (300, [])
+
+
+@pytest.mark.parametrize("dialect", ["github", "tasking-space"])
+def test_an_edit_that_the_other_node_hears_of_is_written_and_nobody_is_said_to_have_judged(
+    tmp_path: Path, dialect: str
+) -> None:
+    with tracker(dialect) as fake:
+        fake.know_labels(*(f"priority/P{i}" for i in range(4)))
+        settings = connection(fake, tmp_path) + PATIENT
+        one, two = (Served(tmp_path / name, settings) for name in ("one", "two"))
+        try:
+            number = fake.create("Printer is out of toner", "Third floor.")
+            assert fake.delivery(number).to(one).status == 202
+            assert eventually(lambda: fake.writes(number)[1] == 1)
+            title = "Critical outage, production down, data loss, security breach, everybody affected"
+            fake.edit(number, by="emily", title=title, description=f"{title}. URGENT, urgent: emergency!")
+            assert fake.delivery(number).to(two).status == 202
+            assert eventually(lambda: fake.writes(number)[1] == 2)
+            found = two.ask("GET", "/v1/triage/decisions").json()["decisions"]
+            assert [entry["decision"]["override"] for entry in found] == [None]
+        finally:
+            one.stop()
+            two.stop()

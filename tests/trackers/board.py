@@ -122,6 +122,19 @@ class Board:
             found = [card for card in self.cards.values() if card.updated_at >= since]
             return sorted(found, key=lambda card: (card.updated_at, card.number))
 
+    def label_history(self, card: Card) -> list[tuple[str, bool, Change]]:
+        """Each label that came (True) or went, oldest first."""
+        with self.lock:
+            mine = [one for one in self.changes if one.number == card.number]
+            moves = [one.fields["labels"] for one in mine if "labels" in one.fields]
+            first = moves[0][0] if moves else card.labels
+            found = [(name, True, mine[0]) for name in first]
+            for one in mine:
+                before, after = one.fields.get("labels", ([], []))
+                found += [(name, True, one) for name in after if name not in before]
+                found += [(name, False, one) for name in before if name not in after]
+            return found
+
     def _differences(self, card: Card, edits: Mapping[str, Any]) -> Iterable[tuple[str, tuple[Any, Any]]]:
         for name, value in edits.items():
             if name == "comment":

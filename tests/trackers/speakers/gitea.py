@@ -12,7 +12,7 @@ from tests.trackers import signing
 from tests.trackers.board import Board, Card, Change
 from tests.trackers.speakers import forge
 from tests.trackers.speakers.speaker import TOKEN
-from tests.trackers.wire import Reply, Request, Route, answer, found, page
+from tests.trackers.wire import Reply, Request, Route, answer, found, page, seconds
 
 __all__ = ["Gitea"]
 
@@ -128,6 +128,24 @@ def _new_label(request: Request, board: Board, parts: tuple[str, ...]) -> Reply:
     return Reply(201, forge.label(given["name"]))
 
 
+def _timeline(request: Request, board: Board, parts: tuple[str, ...]) -> Reply:
+    """Oldest first; a label's comment has the body 1 where it was put on, none where it was taken off."""
+    card = found(board, parts[0])
+    if card is None:
+        return Reply(404, _MISSING)
+    events = [
+        {
+            "type": "label",
+            "body": "1" if added else "",
+            "user": forge.user(change.by),
+            "label": forge.label(name),
+            "created_at": seconds(change.at),
+        }
+        for name, added, change in board.label_history(card)
+    ]
+    return Reply(200, events[: int(request.get("limit", "30"))])
+
+
 def _comment(request: Request, board: Board, parts: tuple[str, ...]) -> Reply:
     card = found(board, parts[0])
     if card is None:
@@ -155,6 +173,7 @@ def _list(request: Request, board: Board, parts: tuple[str, ...]) -> Reply:
 _ROUTES: tuple[Route, ...] = (
     ("GET", _ISSUE, _read),
     ("PATCH", _ISSUE, _update),
+    ("GET", _ISSUE + "/timeline", _timeline),
     ("POST", _ISSUE + "/labels", _labels),
     ("PUT", _ISSUE + "/labels", _labels),
     ("POST", _ISSUE + "/comments", _comment),

@@ -13,7 +13,7 @@ from tests.trackers import signing
 from tests.trackers.board import Board, Card, Change
 from tests.trackers.speakers import forge
 from tests.trackers.speakers.speaker import TOKEN
-from tests.trackers.wire import Reply, Request, Route, answer, found, page
+from tests.trackers.wire import Reply, Request, Route, answer, found, page, seconds
 
 __all__ = ["GitHub"]
 
@@ -131,6 +131,23 @@ def _unlabel(request: Request, board: Board, parts: tuple[str, ...]) -> Reply:
     return Reply(200, [forge.label(name) for name in card.labels])
 
 
+def _events(request: Request, board: Board, parts: tuple[str, ...]) -> Reply:
+    """Oldest first; 30 a page, 100 at most."""
+    card = found(board, parts[0])
+    if card is None:
+        return Reply(404, _MISSING)
+    events = [
+        {
+            "event": "labeled" if added else "unlabeled",
+            "actor": forge.user(change.by),
+            "label": {"name": name, "color": "ededed"},
+            "created_at": seconds(change.at),
+        }
+        for name, added, change in board.label_history(card)
+    ]
+    return Reply(200, events[: int(request.get("per_page", "30"))])
+
+
 def _comment(request: Request, board: Board, parts: tuple[str, ...]) -> Reply:
     card = found(board, parts[0])
     if card is None:
@@ -160,6 +177,7 @@ def _list(request: Request, board: Board, parts: tuple[str, ...]) -> Reply:
 _ROUTES: tuple[Route, ...] = (
     ("GET", _ISSUE, _read),
     ("PATCH", _ISSUE, _update),
+    ("GET", _ISSUE + "/events", _events),
     ("POST", _ISSUE + "/labels", _labels),
     ("PUT", _ISSUE + "/labels", _labels),
     ("DELETE", _ISSUE + "/labels/([^/]+)", _unlabel),

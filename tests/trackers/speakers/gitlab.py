@@ -174,6 +174,23 @@ def _update(request: Request, board: Board, parts: tuple[str, ...]) -> Reply:
     return Reply(200, _issue(card))
 
 
+def _label_events(request: Request, board: Board, parts: tuple[str, ...]) -> Reply:
+    card = found(board, parts[0])
+    if card is None:
+        return Reply(404, _MISSING)
+    events = [
+        {
+            "user": {"id": sum(change.by.encode()), "username": change.by, "name": change.by.title()},
+            "created_at": change.at.isoformat(),
+            "resource_type": "Issue",
+            "label": {"id": sum(name.encode()), "name": name, "color": "#ededed"},
+            "action": "add" if added else "remove",
+        }
+        for name, added, change in board.label_history(card)
+    ]
+    return Reply(200, events[: int(request.get("per_page", "20"))], {"X-Next-Page": ""})
+
+
 def _note(request: Request, board: Board, parts: tuple[str, ...]) -> Reply:
     card = found(board, parts[0])
     if card is None:
@@ -202,6 +219,7 @@ def _list(request: Request, board: Board, parts: tuple[str, ...]) -> Reply:
 _ROUTES: tuple[Route, ...] = (
     ("GET", _ISSUE, _read),
     ("PUT", _ISSUE, _update),
+    ("GET", _ISSUE + "/resource_label_events", _label_events),
     ("POST", _ISSUE + "/notes", _note),
     ("GET", _PROJECT + "/issues", _list),
 )

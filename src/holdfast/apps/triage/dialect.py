@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from holdfast.apps.triage.decision import Priority
-from holdfast.apps.triage.task import Event, Ignored, Listing, Task, Values
+from holdfast.apps.triage.task import Deed, Event, Ignored, Listing, Task, Values
 from holdfast.errors import InvalidInput, Refused
 from holdfast.exchange import Incoming, Outgoing
 
-__all__ = ["Ability", "Dialect", "MalformedEvent", "Place", "Scheme", "TaskGone", "TrackerRefused"]
+__all__ = ["Ability", "Dialect", "MalformedEvent", "Place", "Scheme", "TaskGone", "TrackerRefused", "Witness"]
 
 Scheme = Literal[
     "standard-webhooks",  # webhook-id, webhook-timestamp, webhook-signature
@@ -104,3 +104,17 @@ class Dialect(Protocol):
 
     def list_reply(self, reply: Incoming, place: Place) -> Listing:
         """Read its answer. Raises TrackerRefused, MalformedEvent."""
+
+
+@runtime_checkable
+class Witness(Protocol):
+    """A dialect whose tracker can say who put which label on a task."""
+
+    def witness_request(self, task: Task, place: Place) -> Outgoing:
+        """Build the request that asks."""
+
+    def witness_reply(self, reply: Incoming) -> Mapping[str, Deed]:
+        """Return who put each label on last; nothing where the tracker's answer is only a part of it.
+
+        Raises TaskGone, TrackerRefused, MalformedEvent.
+        """

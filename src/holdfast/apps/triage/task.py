@@ -9,7 +9,7 @@ from typing import Any
 from holdfast.apps.triage.decision import Priority
 from holdfast.apps.triage.ticket import Attachment, Ticket
 
-__all__ = ["Event", "EventKind", "Ignored", "Listing", "Mark", "Standing", "Task", "Values"]
+__all__ = ["Deed", "Event", "EventKind", "Ignored", "Listing", "Mark", "Standing", "Task", "Values"]
 
 
 class EventKind(StrEnum):
@@ -31,6 +31,15 @@ class Mark:
     route: str
     key: str
     """The first characters of the write's idempotency key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """Who did something on a task, and when."""
+
+    by: str
+    at: str
+    """RFC 3339; empty where the tracker does not say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Protocol
 
 from holdfast.apps.triage.connections import Connection
-from holdfast.apps.triage.dialect import MalformedEvent, TaskGone, TrackerRefused
-from holdfast.apps.triage.task import Listing, Task, Values
+from holdfast.apps.triage.dialect import MalformedEvent, TaskGone, TrackerRefused, Witness
+from holdfast.apps.triage.task import Deed, Listing, Task, Values
 from holdfast.errors import HoldfastError, HumanNeeded, InvalidInput, Refused, Unavailable
 from holdfast.exchange import Incoming, Outgoing
 from holdfast.job import Again, Dead
@@ -103,6 +104,16 @@ class Tracker:
         except MalformedEvent:
             return None  # many trackers answer a write with something else than the task
         return after if after.id == task.id else None
+
+    def witness(self, task: Task, turn: Turn) -> Mapping[str, Deed]:
+        """Return who put each label on the task last, as far as the tracker says. Raises as `_send` does."""
+        dialect, place = turn.connection.dialect, turn.connection.place
+        if not isinstance(dialect, Witness):
+            return {}
+        try:
+            return dialect.witness_reply(self._send(dialect.witness_request(task, place), turn))
+        except (TaskGone, TrackerRefused, MalformedEvent):
+            return {}  # an old version, or a token that may not ask: then nobody is named
 
     def page(self, since_at: str, cursor: str, turn: Turn) -> tuple[Listing, str]:
         """Return a page of tasks changed since `since_at`, and the tracker's own time of day (HTTP Date) if it says it.

@@ -19,7 +19,7 @@ from holdfast.apps.triage.telling import values_of
 from holdfast.apps.triage.tracker import Changed, TokenRefused, Tracker, Turn, outcome_of
 from holdfast.apps.triage.writeback_job import WriteBack
 from holdfast.apps.triage.writeback_record import WriteBackRecord, write_back_draft
-from holdfast.apps.triage.writing import Judgement, Order, Said, Write, Written, Yield, decide
+from holdfast.apps.triage.writing import Judgement, Keep, Order, Said, Verdict, Write, Written, Yield, decide
 from holdfast.apps.triage.written import intend, keep_said, recall_written
 from holdfast.database import Transaction
 from holdfast.errors import HoldfastError
@@ -142,6 +142,8 @@ class WriteBacks:
         task = self._tracker.read(errand.task_id, errand.turn)
         known = recall_written(self._books.facts, errand.name, errand.task_id)
         verdict = decide(task, errand.values, known, errand.order)
+        if isinstance(verdict, Yield) and verdict.judged.priority is not None:
+            verdict = self._named(errand, task, known, verdict)
         if isinstance(verdict, Write):
             if verdict.judged is not None:
                 self._hear(errand, verdict.judged, None)
@@ -152,6 +154,22 @@ class WriteBacks:
             return self._settle(errand, verdict.applied, task, "found")
         self._count(errand, "kept")
         return Done(verdict.reason)
+
+    def _named(self, errand: _Errand, task: Task, known: Written, verdict: Yield) -> Verdict:
+        """Ask the tracker who judged, where it can say: a peer's write bears no mark there, but our account's name."""
+        deeds, place = self._tracker.witness(task, errand.turn), errand.turn.connection.place
+        standing = task.standing
+        deed = deeds.get(place.label_prefix + standing.raw_priority)
+        if deed is None or standing.priority is None:
+            return verdict
+        if not place.account or deed.by != place.account:
+            return Yield(replace(verdict.judged, by=deed.by, at=deed.at))
+        if not task.revision or not errand.order.revision.startswith(task.revision):
+            return Keep("another node has written since")
+        routed = deeds.get(standing.route)
+        route = standing.route if routed is not None and routed.by == place.account else ""
+        mark = Mark(decision_id="", priority=standing.priority, route=route, key="")
+        return decide(replace(task, standing=replace(standing, mark=mark)), errand.values, known, errand.order)
 
     def _write(self, errand: _Errand, task: Task, values: Values) -> Outcome:
         known = recall_written(self._books.facts, errand.name, errand.task_id)
@@ -242,7 +260,9 @@ class WriteBacks:
                 return
         wanted = Correction(priority=priority, route=route, reason=judged.reason)
         extra = (lambda transaction: jobs.complete_in(transaction, lease)) if lease is not None else None
-        self._books.archive.hear(decision.decision_id, wanted, Heard(by=_IN_THE_TRACKER, extra=extra))
+        self._books.archive.hear(
+            decision.decision_id, wanted, Heard(by=judged.by or _IN_THE_TRACKER, at=judged.at, extra=extra)
+        )
 
     def _count(self, errand: _Errand, result: str) -> None:
         self._books.measures.add("write_backs_total", errand.name, result)

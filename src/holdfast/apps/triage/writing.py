@@ -64,6 +64,9 @@ class Judgement:
     priority: Priority | None = None
     route: str = ""
     reason: str
+    by: str = ""
+    """Who; empty where the tracker did not say."""
+    at: str = ""
 
 
 @dataclass(frozen=True, slots=True)

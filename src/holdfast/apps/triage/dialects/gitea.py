@@ -16,7 +16,7 @@ from holdfast.apps.triage.decision import Priority
 from holdfast.apps.triage.dialect import Ability, MalformedEvent, Place, Scheme
 from holdfast.apps.triage.dialects import labels
 from holdfast.apps.triage.dialects.replies import decoded, encode, instant, next_page, reply_body, safe_path
-from holdfast.apps.triage.task import Event, EventKind, Ignored, Listing, Task, Values
+from holdfast.apps.triage.task import Deed, Event, EventKind, Ignored, Listing, Task, Values
 from holdfast.exchange import Incoming, Outgoing
 
 __all__ = ["Gitea"]
@@ -63,6 +63,16 @@ class _Delivery(msgspec.Struct, frozen=True):
     sender: _User | None = None
 
 
+class _Happening(msgspec.Struct, frozen=True):
+    type: str = ""
+    body: str | None = None
+    user: _User | None = None
+    label: _Label | None = None
+    created_at: str | None = None
+
+
+_HAPPENINGS = msgspec.json.Decoder(tuple[_Happening, ...] | None)
+_ADDED = "1"  # what the body of a label's comment says when it was put on
 _DELIVERY = msgspec.json.Decoder(_Delivery)
 _ISSUE = msgspec.json.Decoder(_Issue)
 _ISSUES = msgspec.json.Decoder(tuple[_Issue, ...])
@@ -122,6 +132,22 @@ class Gitea:
             names = [one for one in task.standing.labels if one not in change.remove] + names
         body = encode({"labels": names})
         return Outgoing(method=method, url=f"{_issue_url(task.id, place)}/labels", headers=_headers(place), body=body)
+
+    def witness_request(self, task: Task, place: Place) -> Outgoing:
+        """See Witness: the issue's timeline."""
+        url = f"{_issue_url(task.id, place)}/timeline?limit={_PAGE}"
+        return Outgoing(method="GET", url=url, headers=_headers(place))
+
+    def witness_reply(self, reply: Incoming) -> Mapping[str, Deed]:
+        """See Witness. The oldest come first: of more than a page the last is not known."""
+        found = decoded(_HAPPENINGS, reply_body(reply, "Gitea timeline"), "Gitea timeline") or ()
+        if len(found) >= _PAGE:
+            return {}
+        return {
+            one.label.name: Deed(one.user.login, instant(one.created_at) or "")
+            for one in found
+            if one.type == "label" and one.body == _ADDED and one.label and one.user
+        }
 
     def list_request(self, since_at: str, cursor: str, place: Place) -> Outgoing:
         """See Dialect. Gitea gives the newest issue first: whoever stops half-way asks for all of them again."""

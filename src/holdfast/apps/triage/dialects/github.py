@@ -16,7 +16,7 @@ from holdfast.apps.triage.decision import Priority
 from holdfast.apps.triage.dialect import Ability, MalformedEvent, Place, Scheme
 from holdfast.apps.triage.dialects import labels
 from holdfast.apps.triage.dialects.replies import decoded, encode, instant, next_page, reply_body, safe_path
-from holdfast.apps.triage.task import Event, EventKind, Ignored, Listing, Task, Values
+from holdfast.apps.triage.task import Deed, Event, EventKind, Ignored, Listing, Task, Values
 from holdfast.exchange import Incoming, Outgoing
 
 __all__ = ["GitHub"]
@@ -65,6 +65,14 @@ class _Delivery(msgspec.Struct, frozen=True):
     sender: _User | None = None
 
 
+class _Happening(msgspec.Struct, frozen=True):
+    event: str = ""
+    actor: _User | None = None
+    label: _Label | None = None
+    created_at: str | None = None
+
+
+_HAPPENINGS = msgspec.json.Decoder(tuple[_Happening, ...])
 _DELIVERY = msgspec.json.Decoder(_Delivery)
 _ISSUE = msgspec.json.Decoder(_Issue)
 _ISSUES = msgspec.json.Decoder(tuple[_Issue, ...])
@@ -124,6 +132,22 @@ class GitHub:
             names = [one for one in task.standing.labels if one not in change.remove] + names
         body = encode({"labels": names})
         return Outgoing(method=method, url=f"{_issue_url(task.id, place)}/labels", headers=_headers(place), body=body)
+
+    def witness_request(self, task: Task, place: Place) -> Outgoing:
+        """See Witness: https://docs.github.com/en/rest/issues/events."""
+        url = f"{_issue_url(task.id, place)}/events?per_page={_PAGE}"
+        return Outgoing(method="GET", url=url, headers=_headers(place))
+
+    def witness_reply(self, reply: Incoming) -> Mapping[str, Deed]:
+        """See Witness. The oldest come first: of more than a page the last is not known."""
+        found = decoded(_HAPPENINGS, reply_body(reply, "GitHub events"), "GitHub events")
+        if next_page(reply.headers.get("link", "")):
+            return {}
+        return {
+            one.label.name: Deed(one.actor.login, instant(one.created_at) or "")
+            for one in found
+            if one.event == "labeled" and one.label is not None and one.actor is not None
+        }
 
     def list_request(self, since_at: str, cursor: str, place: Place) -> Outgoing:
         """See Dialect."""

@@ -16,7 +16,7 @@ from holdfast.apps.triage.decision import Priority
 from holdfast.apps.triage.dialect import Ability, MalformedEvent, Place, Scheme
 from holdfast.apps.triage.dialects import labels
 from holdfast.apps.triage.dialects.replies import decoded, encode, instant, reply_body, safe_path
-from holdfast.apps.triage.task import Event, EventKind, Ignored, Listing, Task, Values
+from holdfast.apps.triage.task import Deed, Event, EventKind, Ignored, Listing, Task, Values
 from holdfast.exchange import Incoming, Outgoing
 
 __all__ = ["GitLab"]
@@ -93,6 +93,18 @@ class _Read(msgspec.Struct, frozen=True):
     references: _References = _References()
 
 
+class _Named(msgspec.Struct, frozen=True):
+    name: str
+
+
+class _Happening(msgspec.Struct, frozen=True):
+    action: str = ""
+    user: _User | None = None
+    label: _Named | None = None
+    created_at: str | None = None
+
+
+_HAPPENINGS = msgspec.json.Decoder(tuple[_Happening, ...])
 _DELIVERY = msgspec.json.Decoder(_Delivery)
 _ISSUE = msgspec.json.Decoder(_Issue)
 _CHANGES = msgspec.json.Decoder(_LabelChanges)
@@ -158,6 +170,22 @@ class GitLab:
         body = {"add_labels": ",".join(change.add), "remove_labels": ",".join(change.remove)}
         said = encode({name: text for name, text in body.items() if text})
         return Outgoing(method="PUT", url=_issue_url(task.id, place), headers=_headers(place), body=said)
+
+    def witness_request(self, task: Task, place: Place) -> Outgoing:
+        """See Witness: https://docs.gitlab.com/api/resource_label_events."""
+        url = f"{_issue_url(task.id, place)}/resource_label_events?per_page={_PAGE}"
+        return Outgoing(method="GET", url=url, headers=_headers(place))
+
+    def witness_reply(self, reply: Incoming) -> Mapping[str, Deed]:
+        """See Witness. The oldest come first: of more than a page the last is not known."""
+        found = decoded(_HAPPENINGS, reply_body(reply, "GitLab label events"), "GitLab label events")
+        if reply.headers.get("x-next-page", ""):
+            return {}
+        return {
+            one.label.name: Deed(one.user.username, _instant(one.created_at) or "")
+            for one in found
+            if one.action == "add" and one.label is not None and one.user is not None
+        }
 
     def list_request(self, since_at: str, cursor: str, place: Place) -> Outgoing:
         """See Dialect."""
