@@ -162,3 +162,15 @@ def test_on_every_tracker_the_same_news_under_a_fresh_id_is_answered_with_the_fi
     assert each.written(number)
     assert each.idle()
     assert each.fake.writes(number) == (1, 1)
+
+
+def test_who_chose_a_label_before_the_write_is_asked_of_the_tracker(tmp_path: Path) -> None:
+    with desk(tmp_path, "github") as one:
+        one.fake.fail("503", on="read", times=3)
+        number = one.new("Printer is out of toner", "Third floor.")
+        one.fake.edit(number, by="emily", labels=["priority/P0"])
+        assert one.idle()
+        assert (one.fake.card(number)["labels"], one.fake.state()["overruled"]) == (["priority/P0"], [])
+        found = one.node.ask("GET", "/v1/triage/decisions").json()["decisions"]
+        override = found[0]["decision"]["override"]
+        assert (override["priority"], override["by"]) == ("P0", "emily")
