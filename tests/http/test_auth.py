@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -221,6 +222,15 @@ def test_tokens_outlive_a_restart_and_can_be_made_without_a_node(start: Start, t
     node = start()
     node.stop()
     secret = Guarded.make(_offline(node), "early", "--role", "viewer")
+    node.start()
+    assert node.ask("GET", "/v1/node/status").status == 401
+    assert node.ask("GET", "/v1/node/status", headers={"Authorization": f"Bearer {secret}"}).status == 200
+
+
+def test_a_token_is_durable_before_it_is_shown(start: Start) -> None:
+    node = start()
+    secret = Guarded.make(_offline(node), "sudden", "--role", "viewer")
+    node.stop(signal.SIGKILL)
     node.start()
     assert node.ask("GET", "/v1/node/status").status == 401
     assert node.ask("GET", "/v1/node/status", headers={"Authorization": f"Bearer {secret}"}).status == 200

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import socket
+import threading
 import time
 import tracemalloc
 from collections.abc import Callable
@@ -93,6 +94,20 @@ def test_a_resolver_that_hangs_is_not_waited_for(gate: Gates, monkeypatch: pytes
     with pytest.raises(LinkDown, match=r"within 0\.2 s"):
         way.send("http://tracker.example/")
     assert time.monotonic() - began < 0.8
+
+
+def test_look_ups_that_hang_take_so_many_threads_and_no_more(gate: Gates, monkeypatch: pytest.MonkeyPatch) -> None:
+    answered = threading.Event()
+    monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: answered.wait(20) and [])
+    way = gate(*(f"t{i}.example" for i in range(17)), connect_timeout_s=0.02)
+    try:
+        for i in range(16):
+            with pytest.raises(LinkDown, match="found no answer"):
+                way.send(f"http://t{i}.example/")
+        with pytest.raises(LinkDown, match="16 look-ups that hang"):
+            way.send("http://t16.example/")
+    finally:
+        answered.set()
 
 
 def test_the_second_address_of_a_name_is_tried_when_the_first_is_silent(
