@@ -131,7 +131,7 @@ class Writer:
                     self._asked_s[name] = now_s
             if due and self._may_ask(connection):
                 round_ = self._backfill.progress(name).round
-                job = backfill_job(BackfillOrder(connection=name, round=round_))
+                job = backfill_job(BackfillOrder(connection=name, round=round_), day=self._node.state.facts.age_days())
                 self._node.state.database.commit(partial(self._enqueue, job))
 
     def _enqueue(self, job: NewJob, transaction: Transaction) -> None:

@@ -164,7 +164,9 @@ def test_with_an_untrusted_clock_the_first_round_only_takes_the_time_from_the_tr
     assert asking.backfill.progress("other").since_at == "2026-03-01T11:58:00Z"
 
 
-def test_while_a_round_waits_it_is_not_asked_for_twice() -> None:
-    first, second = (backfill_job(BackfillOrder(connection="desk", round=n)) for n in (4, 5))
-    assert first.key == backfill_job(BackfillOrder(connection="desk", round=4)).key
-    assert first.key != second.key
+def test_a_round_is_asked_for_once_a_day_and_the_next_round_at_once() -> None:
+    def key(number: int, day: int) -> str:
+        return backfill_job(BackfillOrder(connection="desk", round=number), day=day).key
+
+    assert key(4, 0) == key(4, 0)
+    assert len({key(4, 0), key(5, 0), key(4, 1)}) == 3

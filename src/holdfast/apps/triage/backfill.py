@@ -153,13 +153,13 @@ class Backfill:
         self.facts.put(_fact(connection), _ENCODER.encode(progress))
 
 
-def backfill_job(order: BackfillOrder) -> NewJob:
-    """Return the job; while one of the same round waits or runs, a second is the same job."""
+def backfill_job(order: BackfillOrder, *, day: int) -> NewJob:
+    """Return the job; of one round there is one a day of the node's, so that a dead letter does not end the asking."""
     return NewJob(
         queue=QUEUE,
         kind=KIND,
         payload=_ENCODER.encode(order),
-        key=f"backfill:{order.connection}:{order.round}",
+        key=f"backfill:{order.connection}:{order.round}:{day}",
     )
 
 
