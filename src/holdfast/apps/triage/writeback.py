@@ -86,7 +86,7 @@ class WriteBacks:
         self._busy: set[tuple[str, str]] = set()
 
     def run(self, lease: Lease, asked: WriteBack, connection: Connection) -> Outcome:
-        """Do the job of `lease`. Raises LeaseLost when another run has it by now."""
+        """Do the job of `lease`. When another run has it by now, nothing is written down."""
         try:
             errand = self._errand(lease, asked, connection)
         except (NoSuchDecision, DecisionUnreadable) as error:
