@@ -38,6 +38,8 @@ class PaperTracker:
     headers: dict[str, str] = field(default_factory=dict)
     meanwhile: Callable[[dict[str, Any]], None] = nothing
     """What a person does to the task just before the next write arrives."""
+    afterwards: Callable[[dict[str, Any]], None] = nothing
+    """What a person does to the task just after a write, before its answer is made."""
     keys: list[str] = field(default_factory=list)
 
     def tasks(self) -> dict[str, dict[str, Any]]:
@@ -80,6 +82,10 @@ class PaperTracker:
         wanted = {**task, **json.loads(request.body)}
         if wanted != task:
             self.put({**wanted, "writes": task.get("writes", 0) + 1})
+        later = self.task(task_id)
+        self.afterwards(later)
+        if later != self.task(task_id):
+            self.put(later)
         if fault == "cut":
             raise ExchangeUncertain("tracker: expected an answer, found the connection cut")
         return self._shown(self.task(task_id))

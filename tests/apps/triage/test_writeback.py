@@ -116,6 +116,16 @@ def test_what_a_person_chose_between_read_and_write_stays(desk: WriteDesk) -> No
     assert _overrides(desk) == [(Priority.P0, "in the tracker")]
 
 
+def test_what_a_person_chose_right_after_the_write_is_not_taken_for_ours(desk: WriteDesk) -> None:
+    desk.new("Printer")
+    desk.paper.afterwards = lambda task: task.update(priority="P0", explanation="")
+    desk.run()
+    desk.paper.put({**desk.paper.task(), "title": "Payment service is down for everybody"})
+    desk.hear()
+    assert isinstance(desk.run(), Done)
+    assert (desk.paper.task()["priority"], desk.paper.task()["writes"]) == ("P0", 1)
+
+
 def test_a_label_that_a_person_put_on_between_read_and_write_stays(desk: WriteDesk) -> None:
     desk.new()
     desk.paper.meanwhile = lambda task: task.update(labels=["vip"])

@@ -197,12 +197,14 @@ class WriteBacks:
         self, errand: _Errand, stands: Said | Mark, after: Task | None, outcome: Literal["written", "found"]
     ) -> Outcome:
         """Keep what was said, tell the ledger, and end the job: all or none of it."""
+        # What it shows after the write may be a person's already: then its word is not ours.
+        ours = after is not None and after.standing.priority == stands.priority
         said = Said(
             decision_id=stands.decision_id,
             sequence=errand.order.sequence,
             priority=stands.priority,
             route=stands.route,
-            raw_priority=after.standing.raw_priority if after is not None else errand.order.word,
+            raw_priority=after.standing.raw_priority if after is not None and ours else errand.order.word,
             key=errand.order.key,
         )
         keep = keep_said(self._books.facts, errand.name, errand.task_id, said)
