@@ -12,6 +12,7 @@ from holdfast.apps.triage.ticket import Ticket
 from holdfast.node.drift import Drift
 from holdfast.node.node import Node
 from holdfast.node.verbs import run_verb
+from holdfast.record import Draft
 from holdfast.workbench.bundled import load_head
 from tests.node.workshop import node_at
 
@@ -70,8 +71,9 @@ def test_one_teams_tickets_say_nothing_about_another(node: Node) -> None:
     assert [finding.sentence for finding in node.parts.drift.findings() if "team office" in finding.sentence]
 
 
-def test_an_erased_ticket_is_not_read(node: Node) -> None:
+def test_what_cannot_be_read_any_more_is_passed_over(node: Node) -> None:
     score(node, it_texts(20))
     node.state.journal.erase("T-3")
+    node.state.journal.append(Draft(kind="decision", payload=b"\x81\xa6schema\x63"))
     node.parts.drift.step()
     assert [one.samples for one in node.parts.drift.reports.packages if not one.team] == [19]
