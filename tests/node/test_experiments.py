@@ -40,6 +40,10 @@ def experiment(node: Served, *arguments: str) -> dict[str, Any]:
     return json.loads(done.stdout)
 
 
+def results(node: Served, name: str) -> dict[str, Any]:
+    return node.ask("GET", f"/v1/triage/experiments/{name}").json()
+
+
 def score(node: Served, task: str, **metadata: object) -> dict[str, Any]:
     ticket = {"id": task, "title": "Printer out of toner", "metadata": metadata}
     return node.post("/v1/triage/score", ticket).json()
@@ -54,9 +58,9 @@ def test_shadow_scores_records_and_decides_nothing(node: Served) -> None:
     experiment(node, "start", "shade", "--rules", str(node.directory / "rules.toml"))
     told = [score(node, f"S-{n}") for n in range(1, 6)]
     assert {(one["score"], one["arm"]) for one in told} == {(before["score"], "")}
-    assert eventually(lambda: experiment(node, "status", "shade")["tasks"] == 5, within_s=10)
+    assert eventually(lambda: results(node, "shade")["tasks"] == 5, within_s=10)
     node.post(f"/v1/triage/decisions/{told[0]['decision_id']}/override", {"priority": "P0"})
-    control, candidate = experiment(node, "status", "shade")["comparison"]["arms"]
+    control, candidate = results(node, "shade")["comparison"]["arms"]
     assert (control["priorities"]["P0"], candidate["priorities"]["P0"]) == (0, 5)
     assert (control["agreement"]["estimate"], candidate["agreement"]["estimate"]) == (0.8, 0.2)
     assert (control["judged"], control["override_rate"]["estimate"]) == (1, 0.2)
@@ -67,7 +71,7 @@ def test_shadow_scores_records_and_decides_nothing(node: Served) -> None:
 def test_a_candidate_with_another_package_is_asked_beside_the_one_in_force(node: Served) -> None:
     experiment(node, "start", "beside", "--package", "other")
     assert score(node, "B-1")["served_by"]["package"] == "tiny"
-    assert eventually(lambda: experiment(node, "status", "beside")["tasks"] == 1, within_s=10)
+    assert eventually(lambda: results(node, "beside")["tasks"] == 1, within_s=10)
     experiment(node, "stop", "beside")
 
 
@@ -79,7 +83,7 @@ def test_ab_gives_each_task_its_arm_and_a_team_is_left_alone(node: Served) -> No
     }
     assert len({(one["arm"], one["score"]) for one in told.values()}) == 2
     assert score(node, "A-1", team="cloud")["arm"] == ""
-    page = node.ask("GET", "/v1/triage/experiments/half").json()
+    page = results(node, "half")
     assert [one["decisions"] for one in page["comparison"]["arms"]] == [
         sum(one["arm"] == f"half/{arm}" for one in told.values()) for arm in ("control", "candidate")
     ]
@@ -127,7 +131,8 @@ def test_what_cannot_be_tried_is_refused_in_one_line_and_leaves_nothing(node: Se
     refused = holdfast(node, "triage", "experiment", "start", *arguments)
     assert refused.returncode == 65, refused.stderr
     assert len(refused.stderr.splitlines()) == 1
-    assert arguments[0] not in {one["name"] for one in experiment(node, "status")["experiments"]}
+    known = node.ask("GET", "/v1/triage/experiments").json()["experiments"]
+    assert arguments[0] not in {one["name"] for one in known}
 
 
 def test_a_setting_that_is_stronger_than_a_promotion_is_named(start: Start) -> None:

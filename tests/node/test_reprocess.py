@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from holdfast.node.offline import run_verb
+from holdfast.settings.loading import Sources, load
 from tests.node.test_lifecycle import holdfast
 from tests.served import Served, Start, eventually, starting
 from tests.tiny_package import write_tiny
@@ -46,12 +48,13 @@ def resting(start: Start, installed: Path) -> Served:
     return node
 
 
+def command(node: Served, verb: str, **arguments: object) -> Any:
+    """What a command does on the data directory of a node that does not run."""
+    return run_verb(load(Sources((node.config,), flags={"data.directory": str(node.data)})), verb, arguments)
+
+
 def score(node: Served, task: str, title: str = CHANGES, **more: object) -> dict[str, Any]:
-    ticket = node.directory / "ticket.json"
-    ticket.write_text(json.dumps({"id": task, "title": title, "reprocess": True, **more}))
-    answer = holdfast(node, "triage", "score", "--ticket", str(ticket), "--json")
-    assert answer.returncode == 0, answer.stderr
-    return json.loads(answer.stdout)
+    return command(node, "triage.score", ticket={"id": task, "title": title, "reprocess": True, **more})
 
 
 def events(node: Served) -> list[dict[str, Any]]:
@@ -65,7 +68,7 @@ def decisions(node: Served, task: str) -> list[dict[str, Any]]:
 
 
 def job_states(node: Served) -> list[str]:
-    listed = json.loads(holdfast(node, "jobs", "list", "--json").stdout)["jobs"]
+    listed = node.ask("GET", "/v1/node/jobs").json()["jobs"]
     return [one["state"] for one in listed if one["queue"] == "reprocess"]
 
 
@@ -104,7 +107,7 @@ def test_a_ticket_erased_or_scored_anew_meanwhile_is_left_alone(resting: Served)
     score(resting, "T-gone")
     score(resting, "T-edited")
     score(resting, "T-edited", title="another title", reprocess=False)
-    assert holdfast(resting, "ledger", "erase", "--task", "T-gone", "--yes").returncode == 0
+    assert command(resting, "ledger.erase", subject="T-gone")["entries"] > 0
     resting.start()
     assert settled(resting)
     assert events(resting) == []
