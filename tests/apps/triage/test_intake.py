@@ -98,6 +98,23 @@ def test_a_signed_id_with_another_body_is_refused(counter: Counter) -> None:
         _generic(counter, _task(description="another"))
 
 
+@pytest.mark.parametrize("first", [_task(event="task.deleted"), _task(event="task.updated", closed=True)])
+def test_a_signed_id_that_was_ignored_is_refused_with_another_body_too(counter: Counter, first: bytes) -> None:
+    assert isinstance(_generic(counter, first), Ignored)
+    assert _generic(counter, first) == Ignored("delivered before, and ignored then")
+    with pytest.raises(KeyReused):
+        _generic(counter, _task())
+    assert counter.office.small.calls == 0
+
+
+def test_a_signed_id_that_brought_no_news_brings_the_same_decision_again(counter: Counter) -> None:
+    decision = _taken(_generic(counter, _task())).decisions[0]
+    again = [_taken(_generic(counter, _task(), signed_id="msg_2")) for _ in range(2)]
+    assert [one.decisions[0].decision_id for one in again] == [decision.decision_id] * 2
+    with pytest.raises(KeyReused):
+        _generic(counter, _task(id="G-2"), signed_id="msg_2")
+
+
 def test_nothing_is_scored_for_a_bad_signature(counter: Counter) -> None:
     with pytest.raises(SignatureRefused):
         counter.hand_in(issue(), headers={"x-hub-signature-256": "sha256=" + "0" * 64})

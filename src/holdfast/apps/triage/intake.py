@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
@@ -44,6 +45,7 @@ __all__ = ["Arrival", "ConnectionUnready", "Intake", "NotKept", "Outcome", "Over
 
 _MOST_ID = 256  # what a ticket's id may have
 _COUNTS = "delivered"
+_NOTHING = 0  # stands for the ledger entry of a delivery that led to none
 
 
 class ConnectionUnready(HumanNeeded):
@@ -138,7 +140,10 @@ class Intake:
             if (first := self._delivered(use)) is not None:
                 return first
             event = connection.dialect.decode(delivery.headers, delivery.body, connection.place)
-            return event if isinstance(event, Ignored) else self._act(connection, event, use, arrival)
+            outcome = event if isinstance(event, Ignored) else self._act(connection, event, use, arrival)
+            if proof.signed_id:
+                self._remember(use, outcome)
+            return outcome
 
     def take_listed(self, connection: Connection, task: Task, arrival: Arrival) -> Outcome:
         """Take a task that was found by asking the tracker, as if its delivery had come. Raises as `take` does."""
@@ -256,6 +261,22 @@ class Intake:
                 order = Rescore(decision_id=decision.decision_id, connection=connection.name, revision=revision)
                 self._shelves.jobs.enqueue(transaction, rescore_job(order))
 
+    def _remember(self, use: _Use, outcome: Outcome) -> None:
+        """Keep a signed id that came to nothing new: it must not come again with another body."""
+        sequence = _NOTHING
+        if isinstance(outcome, Taken):
+            entry = self._shelves.journal.find(outcome.decisions[0].decision_id)
+            sequence = entry.header.sequence if entry is not None else _NOTHING
+        facts = self._shelves.facts
+
+        def unit(transaction: Transaction) -> None:
+            if facts.recall(transaction, use.key) is None:
+                facts.remember(transaction, use.key, sequence=sequence, body_sha256=use.body_sha256)
+
+        if isinstance(outcome, Ignored) or outcome.replayed:
+            with suppress(Unavailable):  # the disk takes nothing: the sender only asked to be heard, and was
+                self._shelves.database.commit(unit)
+
     def _delivered(self, use: _Use) -> Outcome | None:
         """What the first delivery of this came to, or None. Raises KeyReused."""
         seen: Seen | None = self._shelves.database.read(lambda t: self._shelves.facts.recall(t, use.key))
@@ -263,6 +284,8 @@ class Intake:
             return None
         if seen.body_sha256 != use.body_sha256:
             raise KeyReused("this signed id was delivered before with another body; the first one counts")
+        if seen.sequence == _NOTHING:
+            return Ignored("delivered before, and ignored then")
         count = int(self._shelves.facts.noted(_COUNTS, use.key) or b"1")
         entries = [self._shelves.journal.entry(one) for one in range(seen.sequence - count + 1, seen.sequence + 1)]
         payloads = [one.payload for one in entries if one is not None and one.payload is not None]
