@@ -86,8 +86,9 @@ def test_a_payload_deleted_without_an_erasure_is_found(closed: Path, open_desk: 
     assert _verify(open_desk).breaks == ((9, "the payload is gone and no later entry says it was erased"),)
 
 
-def test_an_index_column_that_would_hide_an_entry_is_found(closed: Path, open_desk: OpenDesk) -> None:
-    _edit(closed, "UPDATE entries SET band = 'P3' WHERE sequence = 1")
+@pytest.mark.parametrize("edit", ["band = 'P3'", "team = 'another'"])
+def test_an_index_column_that_would_hide_an_entry_is_found(closed: Path, open_desk: OpenDesk, edit: str) -> None:
+    _edit(closed, f"UPDATE entries SET {edit} WHERE sequence = 1")
     assert _verify(open_desk).breaks == ((1, "its index columns disagree with its header"),)
 
 

@@ -102,6 +102,7 @@ def test_decisions_overrides_and_counts_of_one_team_are_listed_without_the_other
     ours = {"O-0", "O-1", "O-2", "C-1", "N-1"}
     names = {team: sorted({one["decision"]["task_id"] for one in page} & ours) for team, page in listed.items()}
     assert names == {"office": ["O-0", "O-1", "O-2"], "cloud": ["C-1"], "": ["N-1"]}
+    assert holdfast(node, "ledger", "verify").returncode == 0
     lines = node.ask("GET", "/metrics").body.decode().splitlines()
     counted = [line for line in lines if line.startswith("holdfast_team_entries_total{")]
     assert sum("override" in line and "office" in line for line in counted) == 1
