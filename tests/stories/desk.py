@@ -18,7 +18,7 @@ from typing import Any
 from tests.served import Answer, Served, eventually
 from tests.trackers.control import Delivery, FakeTracker, connection, tracker
 
-__all__ = ["PATIENT", "Desk", "desk", "send_until_taken", "settled"]
+__all__ = ["PATIENT", "Desk", "Sent", "Storm", "desk", "send_until_taken", "settled", "tally"]
 
 PATIENT = """
 [outbound]
@@ -84,14 +84,25 @@ def desk(
             node.stop()
 
 
-def send_until_taken(delivery: Delivery, ports: list[int], *, within_s: float = 120.0) -> tuple[int, int]:
-    """Redeliver as a tracker does until a node takes it; returns the status and how often it was sent."""
+@dataclass(frozen=True)
+class Sent:
+    """A delivery that was taken in the end."""
+
+    status: int
+    attempts: int
+    took_s: float
+    """The attempt that was answered."""
+
+
+def send_until_taken(delivery: Delivery, ports: list[int], *, within_s: float = 120.0) -> Sent:
+    """Redeliver as a tracker does until a node takes it."""
     end, sent = time.monotonic() + within_s, 0
     while time.monotonic() < end:
+        started = time.monotonic()
         status = _post(ports[sent % len(ports)], delivery)
         sent += 1
         if 200 <= status < 300:
-            return status, sent
+            return Sent(status, sent, time.monotonic() - started)
         assert status in {0, 429, 502, 503}, status
         time.sleep(0.02)
     raise AssertionError(f"task {delivery.number} was not taken in {within_s} s")
@@ -128,7 +139,7 @@ class Storm:
     desk: Desk
     deliveries: list[Delivery]
     rng: random.Random
-    taken: list[tuple[int, int]] = field(default_factory=list)
+    taken: list[Sent] = field(default_factory=list)
 
     def run(self, *, callers: int, kills: int) -> None:
         """Deliver all; kill the node `kills` times while they come and are written."""
