@@ -71,7 +71,8 @@ class Experiments:
         self._loop = Loop("shadow", Shadowing(node, self).step, every_s=_SHADOW_EVERY_S, seen=(node.measures, node.log))
 
     def start(self) -> None:
-        """Begin to score in shadow."""
+        """Draw from the first ticket on, before any package is loaded, and begin to score in shadow."""
+        self.rebuild()
         self._loop.start()
 
     def stop(self) -> None:
