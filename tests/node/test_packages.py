@@ -256,6 +256,16 @@ def test_fifty_commands_at_once_under_load_lose_nothing(start: Start, packages: 
     assert [one["number"] for one in events] == list(range(1, len(events) + 1))
 
 
+def test_an_override_that_cannot_be_is_an_alert_and_changes_nothing(start: Start, tmp_path: Path) -> None:
+    node = start(
+        f"{UNSIGNED}[tiers]\nhighest = 'small'\n[triage]\npackage = 'tiny'\n[packages.tiny]\noverrides = {{ cascade = 'sideways' }}\n"
+    )
+    assert install(node, write_tiny(tmp_path / "tiny.tar").path).returncode == 0
+    said = node.post("/v1/triage/score", TICKET).json()
+    assert (said["served_by"]["package"], said["team"]) == ("tiny", "")
+    assert eventually(lambda: "override-refused" in alert_names(node))
+
+
 def test_a_path_without_a_package_is_named_in_one_sentence(shared: Served, tmp_path: Path) -> None:
     missing = str(tmp_path / "nope.tar")
     done = holdfast(shared, "package", "install", missing)

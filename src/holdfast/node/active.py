@@ -99,7 +99,7 @@ def activated(loadout: Loadout, policy: Policy, settings: Settings, *, generatio
         values, fault = tolerant_values(settings, loadout.manifest)
         confidence = values.get("route.minimum_confidence")
         lens = lens if confidence is None else replace(lens, minimum_confidence=float(confidence))
-    return Active(serving, engines, lens, policy, loadout, fault)
+    return Active(serving, engines, lens, policy, loadout, override_fault=fault)
 
 
 def _configured(loadout: Loadout, highest: Tier) -> Tier:

@@ -69,8 +69,8 @@ class Senses:
             *node.state.tokens.findings(),
             *node.answerer.findings(),
         ]
-        if fault := node.active.override_fault:
-            found.append(_override_refused(fault))
+        faults = dict.fromkeys(active.override_fault for active in node.parts.teams.actives())  # each once, in order
+        found += [_override_refused(fault) for fault in faults if fault]
         if node.rules_watch is not None:
             found += node.rules_watch.findings()
         for pool in node.pools():
