@@ -20,7 +20,9 @@ class Ledger:
     def __init__(self) -> None:
         self.headers: list[Header] = []
 
-    def add(self, kind: str, task: str, band: str | None, *, day: str = "2026-11-20", package: str = PACKAGE) -> None:
+    def add(  # noqa: PLR0913  # one header
+        self, kind: str, task: str, band: str | None, *, day: str = "2026-11-20", package: str = PACKAGE, team: str = ""
+    ) -> None:
         self.headers.append(
             Header(
                 sequence=len(self.headers) + 1,
@@ -32,6 +34,7 @@ class Ledger:
                 band=band,
                 subject_hmac=task,
                 payload_sha256=None,
+                team=team or None,
             )
         )
 
@@ -50,6 +53,15 @@ def test_a_changed_priority_counts_against_the_package_that_decided() -> None:
     assert (row.package, row.version, row.decisions, row.judged, row.changed) == ("triage-en", "1.0.0", 4, 1, 1)
     assert (row.accuracy, row.changes) == (0.75, {"P0>P2": 1})
     assert row.low < 0.75 < row.high
+
+
+def test_two_teams_may_call_different_tasks_the_same() -> None:
+    ledger = Ledger()
+    ledger.add("decision", "1", "P2", team="office")
+    ledger.add("decision", "1", "P2", team="cloud")
+    ledger.add("override", "1", "P0", team="office")
+    changed = {row.team: row.changed for row in ledger.report().rows}
+    assert changed == {"office": 1, "cloud": 0}
 
 
 def test_the_last_word_of_a_person_counts_once() -> None:

@@ -27,6 +27,7 @@ _MOST_OPEN = 50_000  # tasks whose override is still waited for: about 10 MB
 _Z = 1.959964  # of a 95 % interval
 
 _Key: TypeAlias = tuple[str, str, str]  # package digest, team, day
+_Task: TypeAlias = tuple[str, str]  # team, subject: two teams may call different tasks the same
 
 
 class AccuracyRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -85,7 +86,7 @@ class Fold:
 
     def __init__(self) -> None:
         self._cells: dict[_Key, _Cell] = {}
-        self._open: OrderedDict[str, _Open] = OrderedDict()
+        self._open: OrderedDict[_Task, _Open] = OrderedDict()
         self._unattributed = 0
         self.through = 0
 
@@ -96,9 +97,9 @@ class Fold:
             if header.subject_hmac is None:
                 continue
             if header.kind == _DECISION and header.band is not None:
-                self._decided(header, header.subject_hmac, header.band)
+                self._decided(header, (header.team or "", header.subject_hmac), header.band)
             elif header.kind == _OVERRIDE:
-                self._judged(header.subject_hmac, header.band)
+                self._judged((header.team or "", header.subject_hmac), header.band)
 
     def report(self, period: Period, *, names: Mapping[str, tuple[str, str]]) -> AccuracyReport:
         """What was counted, by period. names: package digest -> name and version, as far as they are known."""
@@ -125,16 +126,16 @@ class Fold:
                 found[digest] = decisions + cell.decisions, changed + cell.changes.total()
         return found
 
-    def _decided(self, header: Header, subject: str, band: str) -> None:
+    def _decided(self, header: Header, task: _Task, band: str) -> None:
         key = (header.package or "", header.team or "", header.recorded_at[:10])
         self._cells.setdefault(key, _Cell()).decisions += 1
-        self._open[subject] = _Open(key, band)
-        self._open.move_to_end(subject)
+        self._open[task] = _Open(key, band)
+        self._open.move_to_end(task)
         if len(self._open) > _MOST_OPEN:
             self._open.popitem(last=False)
 
-    def _judged(self, subject: str, band: str | None) -> None:
-        found = self._open.get(subject)
+    def _judged(self, task: _Task, band: str | None) -> None:
+        found = self._open.get(task)
         if found is None:
             self._unattributed += 1
             return
