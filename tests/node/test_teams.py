@@ -158,6 +158,16 @@ def test_a_team_that_is_new_is_served_after_a_reload(start: Start, tmp_path: Pat
     assert score(node, "N-2", team="found")["team"] == ""
 
 
+def test_another_default_package_is_served_after_a_reload(start: Start, tmp_path: Path) -> None:
+    node = start(LOST)
+    for name in ("tiny", "other"):
+        assert holdfast(node, "package", "install", str(write_tiny(tmp_path / name, name=name).path)).returncode == 0
+    assert score(node, "R-1")["served_by"]["package"] == "tiny"
+    node.config.write_text(LOST.replace('"tiny"', '"other"'))
+    assert holdfast(node, "config", "reload").returncode == 0
+    assert eventually(lambda: score(node, "R-2")["served_by"]["package"] == "other")
+
+
 def test_an_edited_rule_file_of_one_team_changes_nothing_for_the_other(node: Served, folder: Path) -> None:
     (folder / "office.toml").write_text(OFFICE_RULES.replace("office-desk", "front-desk"))
     assert eventually(lambda: score(node, "E-1", team="office")["route"]["label"] == "front-desk", within_s=8)

@@ -156,9 +156,12 @@ class Node:
 
     def refresh_soon(self) -> None:
         """Refresh on a thread of its own; what cannot be served is a finding."""
-        changed = self.package_name() != self.active.loadout.name and self.active.loadout.manifest is not None
-        work = self._load if changed else self.refresh_stock
+        work = self._load if self.serves_another() else self.refresh_stock
         threading.Thread(target=work, name="refresh", daemon=True).start()
+
+    def serves_another(self) -> bool:
+        """Say whether another package than the configured one answers by default."""
+        return self.package_name() not in ("", self.active.loadout.name)
 
     def _restock(self) -> None:
         parts = self.parts

@@ -73,7 +73,7 @@ class Teams:
         with self._lock:
             self._watches = _watches(self._node.loaded)
         self.rebuild()
-        if self._wanted() != set(self._loadouts):
+        if self._wanted() != set(self._loadouts) or self._node.serves_another():
             self._node.refresh_soon()
 
     def refresh(self) -> None:
