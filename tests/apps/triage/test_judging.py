@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace as dc_replace
+from itertools import product
 from typing import Any
 
+import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from holdfast.apps.triage.connections import Connection
 from holdfast.apps.triage.decision import Decision, Priority, Routing
@@ -101,6 +105,26 @@ def test_what_the_tracker_showed_all_along_was_chosen_by_nobody_since(ours: Prio
     judged = judged_by_a_person(_connection(), event, decision, seen=_sighting(raw_priority="?"), written=Written())
     assert judged is not None
     assert judged.priority == theirs
+
+
+def test_what_the_tracker_tells_late_of_an_earlier_write_is_nobodys_judgement() -> None:
+    said, earlier = replace(_said(Priority.P2), revision="2026-03-01T10:00:00Z"), (_said(Priority.P1),)
+    written, events = Written(said=said, earlier=earlier), (_event(Priority.P1), _event(Priority.P1, by="bot"))
+    for event, at in product(events, ("2026-03-01T09:00:00Z", "2026-03-01T10:00:00Z", "2026-03-01T10:00:01Z")):
+        judged = judged_by_a_person(
+            _connection(), dc_replace(event, at=at), _decision(Priority.P2), seen=_sighting(), written=written
+        )
+        assert (judged is not None) is (at > said.revision)
+
+
+@pytest.mark.parametrize("band", [Priority.P0, Priority.P1])
+def test_one_word_for_two_bands_is_no_disagreement(band: Priority) -> None:
+    """In Zammad both are `3 high`; somebody who only comments has not judged."""
+    connection = dc_replace(_connection("bot"), dialect=DIALECTS["zammad"])
+    standing = Standing(priority=Priority.P0, raw_priority="3 high")
+    event = Event(kind=EventKind.EDITED, tasks=(Task(id="5", title="", standing=standing),), by="ann")
+    written, seen = Written(said=_said(band)), _sighting(raw_priority="2 normal")
+    assert judged_by_a_person(connection, event, _decision(band), seen=seen, written=written) is None
 
 
 def test_a_route_is_told_in_our_words_and_our_own_is_none() -> None:

@@ -14,7 +14,7 @@ from holdfast.apps.triage.dialect import Dialect, Place
 from holdfast.apps.triage.dialects import DIALECTS
 from holdfast.apps.triage.signatures import InvalidSecret, Secrets, read_secrets
 
-__all__ = ["Connection", "Terms", "connect", "tracker_route"]
+__all__ = ["Connection", "Terms", "connect", "tracker_route", "tracker_word"]
 
 _MOST_SECRET_BYTES = 4096
 
@@ -158,6 +158,11 @@ def tracker_route(connection: Connection, label: str) -> str:
     if not terms.write_route:
         return ""
     return terms.routes.get(label) or terms.routes.get(NEEDS_TRIAGE, "")
+
+
+def tracker_word(connection: Connection, band: Priority) -> str:
+    """Return the tracker's own word for a priority, or empty where it has none but ours."""
+    return connection.place.priorities.get(band) or connection.dialect.words.get(band, "")
 
 
 def _exposed(base: Path, files: Sequence[str]) -> tuple[str, ...]:

@@ -11,10 +11,10 @@ from datetime import datetime
 
 import msgspec
 
-from holdfast.apps.triage.connections import Connection, tracker_route
+from holdfast.apps.triage.connections import Connection, tracker_route, tracker_word
 from holdfast.apps.triage.decision import Decision, Priority
 from holdfast.apps.triage.task import Event, EventKind, Standing, Task
-from holdfast.apps.triage.writing import Judgement, Written
+from holdfast.apps.triage.writing import Judgement, Said, Written
 
 __all__ = ["Sighting", "is_older", "judged_by_a_person"]
 
@@ -46,9 +46,11 @@ def judged_by_a_person(
         return None  # it came late: they, or somebody else, have judged again since
     standing = event.tasks[0].standing
     known_other = bool(connection.place.account and event.by)  # the caller has turned our own account away
-    ours = [] if known_other else [one for one in (written.said, written.intended) if one is not None]
+    ours = [] if known_other else _echoed(event, written)
     told = event.kind is EventKind.JUDGED
     priority = _priority(standing, decision, seen, told=told)
+    if standing.raw_priority and standing.raw_priority == tracker_word(connection, decision.priority):
+        priority = None  # a tracker may have one word for two of our bands
     if any(one.priority == priority or one.raw_priority == standing.raw_priority != "" for one in ours):
         priority = None
     route = _route(connection, standing, decision, seen=seen)
@@ -68,6 +70,13 @@ def is_older(task: Task, seen: Sighting) -> bool:
 def _is_before(one: str, other: str) -> bool:
     mine, theirs = _instant(one), _instant(other)
     return mine is not None and theirs is not None and mine < theirs
+
+
+def _echoed(event: Event, written: Written) -> list[Said]:
+    """Writes of which the event may be no more than the tracker's telling; earlier ones unless it came after all."""
+    said = written.said
+    earlier = () if said is not None and _is_before(said.revision, event.at) else written.earlier
+    return [one for one in (said, written.intended, *earlier) if one is not None]
 
 
 def _priority(standing: Standing, decision: Decision, seen: Sighting, *, told: bool) -> Priority | None:

@@ -9,8 +9,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Literal
 
+import msgspec
+
 from holdfast.apps.triage.archive import Archive, Correction, DecisionUnreadable, Heard, NoSuchDecision
-from holdfast.apps.triage.connections import Connection, tracker_route
+from holdfast.apps.triage.connections import Connection, tracker_route, tracker_word
 from holdfast.apps.triage.decision import Decision
 from holdfast.apps.triage.dialect import TrackerRefused
 from holdfast.apps.triage.marks import mark_key
@@ -108,7 +110,7 @@ class WriteBacks:
             key=write_key(connection, asked.task_id, asked.revision),
             sequence=entry.header.sequence if entry is not None else 0,
             revision=asked.revision,
-            word=connection.place.priorities.get(band) or connection.dialect.words.get(band, ""),
+            word=tracker_word(connection, band),
             overruled=known.said is not None and self._overruled(known.said.decision_id),
         )
         return _Errand(
@@ -182,7 +184,7 @@ class WriteBacks:
             key=errand.order.key,
             revision=task.revision,
         )
-        intend(self._books.facts, errand.name, errand.task_id, Written(said=known.said, intended=said))
+        intend(self._books.facts, errand.name, errand.task_id, msgspec.structs.replace(known, intended=said))
         try:
             after = self._tracker.write(task, values, errand.turn, key=errand.key)
         except (TrackerRefused, TokenRefused, LinkDown, TlsRefused, OverBudget):
@@ -206,6 +208,7 @@ class WriteBacks:
             route=stands.route,
             raw_priority=after.standing.raw_priority if after is not None and ours else errand.order.word,
             key=errand.order.key,
+            revision=after.revision if after is not None and ours else "",
         )
         keep = keep_said(self._books.facts, errand.name, errand.task_id, said)
         record = WriteBackRecord(

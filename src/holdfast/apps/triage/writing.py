@@ -28,7 +28,8 @@ class Said(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     key: str
     """The write's idempotency key."""
     revision: str = ""
-    """Of the task as it was read before the write: a task that still has it was not written."""
+    """Of the task: as it was read before a write that is intended (one that still has it was not written), as it was
+    shown after one that is done; empty where the tracker shows none."""
 
 
 class Written(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -39,6 +40,8 @@ class Written(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """The last write that is known to have been applied."""
     intended: Said | None = None
     """A write that was begun and not yet seen to be applied: after a crash nobody knows but the tracker."""
+    earlier: tuple[Said, ...] = ()
+    """Writes before the last one, newest first: what the tracker tells of them may still be on its way."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from holdfast.facts import Facts
 __all__ = ["intend", "keep_said", "recall_written"]
 
 _SPACE = "written"
-
+_MOST_EARLIER = 3
 
 _ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder(Written)
@@ -32,7 +32,9 @@ def intend(facts: Facts, connection: str, task_id: str, known: Written) -> None:
 
 def keep_said(facts: Facts, connection: str, task_id: str, said: Said) -> Callable[[Transaction], None]:
     """Return the part of a unit of work that makes `said` the last word."""
-    encoded = _ENCODER.encode(Written(said=said))
+    known = recall_written(facts, connection, task_id)
+    earlier = (*filter(None, (known.said,)), *known.earlier)[:_MOST_EARLIER]
+    encoded = _ENCODER.encode(Written(said=said, earlier=earlier))
     return lambda transaction: facts.note(_SPACE, _name(connection, task_id), encoded, transaction)
 
 
