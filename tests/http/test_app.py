@@ -98,7 +98,8 @@ def test_embeddings_wait_one_second_unless_told_otherwise(headers: dict[bytes, b
     loadout = SimpleNamespace(
         pool=SimpleNamespace(variant="q8", embed=embed), manifest=SimpleNamespace(variants=(variant,))
     )
-    node: Any = SimpleNamespace(active=SimpleNamespace(loadout=loadout, serving=SimpleNamespace(package="p")))
+    active = SimpleNamespace(loadout=loadout, serving=SimpleNamespace(package="p"), team="")
+    node: Any = SimpleNamespace(parts=SimpleNamespace(teams=SimpleNamespace(actives=lambda: (active,))))
     body = b'{"model":"p","input":"a text"}'
     OpenAIEndpoints(node).embed(Request("POST", "/v1/embeddings", {}, b"", headers, body, "r", 100.0, LOCAL))
     assert deadlines == [100.0 + waits_s]

@@ -257,9 +257,8 @@ def test_fifty_commands_at_once_under_load_lose_nothing(start: Start, packages: 
 
 
 def test_an_override_that_cannot_be_is_an_alert_and_changes_nothing(start: Start, tmp_path: Path) -> None:
-    node = start(
-        f"{UNSIGNED}[tiers]\nhighest = 'small'\n[triage]\npackage = 'tiny'\n[packages.tiny]\noverrides = {{ cascade = 'sideways' }}\n"
-    )
+    wrong = "[triage]\npackage = 'tiny'\n[packages.tiny]\noverrides = { cascade = 'sideways' }\n"
+    node = start(f"{UNSIGNED}[tiers]\nhighest = 'small'\n{wrong}")
     assert install(node, write_tiny(tmp_path / "tiny.tar").path).returncode == 0
     said = node.post("/v1/triage/score", TICKET).json()
     assert (said["served_by"]["package"], said["team"]) == ("tiny", "")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.node.test_lifecycle import holdfast
-from tests.served import Answer, Served, starting
+from tests.served import Answer, Served, Start, starting
+from tests.tiny_package import write_tiny
 
 TEAMS = "[teams.office]\nlabels = ['printer']\n[teams.cloud]\n"
 
@@ -97,3 +99,34 @@ def test_a_key_that_another_team_used_brings_no_decision_of_theirs(node: Served,
     ]
     assert [one.headers.get("holdfast-replay") for one in told] == [None, None, "true"]
     assert [one.json()["team"] for one in told] == ["", "office", "office"]
+
+
+def test_metrics_tell_a_teams_own_series_only(node: Served, tokens: dict[str, str]) -> None:
+    for team in ("office", "cloud"):
+        score(node, tokens["all"], f"M-{team}", team=team)
+    told = {who: ask(node, tokens[who], "GET", "/metrics").body.decode() for who in ("office", "all")}
+    assert ['team="cloud"' in told[who] for who in ("office", "all")] == [False, True]
+    assert 'team="office"' in told["office"]
+    assert "holdfast_requests_total{" in told["office"]
+
+
+def test_models_are_those_that_answer_its_own_tickets(start: Start, tmp_path: Path) -> None:
+    packages = "[trust]\nallow_unsigned = true\n[tiers]\nhighest = 'small'\n[triage]\npackage = 'tiny'\n"
+    node = start(packages + "[teams.office]\npackage = 'mine'\n[teams.cloud]\npackage = 'theirs'\n")
+    for name in ("tiny", "mine", "theirs"):
+        assert holdfast(node, "package", "install", str(write_tiny(tmp_path / name, name=name).path)).returncode == 0
+    made = holdfast(node, "token", "create", "office", "--role", "operator", "--team", "office")
+    office = made.stdout.strip()
+    listed = decided(ask(node, office, "GET", "/v1/models"))["data"]
+    assert [one["id"] for one in listed] == ["mine"]
+    asked = [
+        ask(node, office, "POST", "/v1/embeddings", {"model": name, "input": "a"})
+        for name in ("mine", "theirs", "tiny")
+    ]
+    assert [one.status for one in asked] == [503, 404, 404]  # without an encoder there is none of its own
+    shown = ask(node, office, "GET", "/metrics").body.decode()
+    assert ('package="mine"' in shown or 'name="mine"' in shown, "theirs" in shown, "tiny" in shown) == (
+        True,
+        False,
+        False,
+    )

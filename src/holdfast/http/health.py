@@ -5,6 +5,7 @@ from __future__ import annotations
 from holdfast.access import METRICS, VIEW
 from holdfast.http.bodies import encode
 from holdfast.http.messages import Endpoint, Reply, Request
+from holdfast.http.teams import labels_shown
 from holdfast.node.node import Node
 from holdfast.node.showing import health
 from holdfast.node.views import Health
@@ -76,8 +77,8 @@ class HealthEndpoints:
         shown = health(self._node)
         return Reply(encode(shown), 503 if shown.status == "unready" else 200)
 
-    def metrics(self, _request: Request) -> Reply:
-        """The exposition."""
+    def metrics(self, request: Request) -> Reply:
+        """The exposition; of series that are a team's only those the caller may see."""
         from holdfast.http.exposition import CONTENT_TYPE, exposition  # noqa: PLC0415  # 70 ms of a cold start
 
-        return Reply(exposition(self._node.measures), media_type=CONTENT_TYPE)
+        return Reply(exposition(self._node.measures, labels_shown(self._node, request.caller)), media_type=CONTENT_TYPE)

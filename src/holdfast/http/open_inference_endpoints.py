@@ -18,6 +18,7 @@ from holdfast.http.deadlines import DEADLINE_HEADER, deadline_of
 from holdfast.http.messages import Endpoint, Parameter, Reply, Request
 from holdfast.http.open_inference import OutputTensor, decode_infer, encode_infer, model_metadata
 from holdfast.http.problems import MalformedBody, next_try, status_of
+from holdfast.http.teams import actives_seen
 from holdfast.node.active import BUILTIN, Active
 from holdfast.node.node import Node
 from holdfast.node.showing import health
@@ -158,7 +159,7 @@ class OpenInferenceEndpoints:
     def _active(self, request: Request) -> Active:
         """The package in service that the path names, the default's or a team's, or what stands in for that one."""
         model, version = request.arguments["model"], request.arguments.get("version")
-        seen = [one for one in self._node.parts.teams.actives() if request.caller.sees(one.team)]
+        seen = actives_seen(self._node, request.caller)
         for one in seen:
             if model == one.serving.package and version in (None, one.serving.version):
                 return one

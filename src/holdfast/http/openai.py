@@ -14,7 +14,9 @@ from holdfast.http.deadlines import DEADLINE_HEADER, deadline_of
 from holdfast.http.messages import Endpoint, Reply, Request
 from holdfast.http.openai_shapes import EmbeddingQuestion, embeddings, error_object, model_list, model_object, questions
 from holdfast.http.problems import next_try, status_of
+from holdfast.http.teams import actives_seen
 from holdfast.manifest import Variant
+from holdfast.node.active import Active
 from holdfast.node.node import Node
 from holdfast.runtime.engine import TierUnavailable
 from holdfast.runtime.frames import Row
@@ -32,7 +34,7 @@ class NoSuchModel(InvalidInput):
 
 
 class OpenAIEndpoints:
-    """The encoder of the active package behind OpenAI's two simplest routes."""
+    """The encoders of the packages in service behind OpenAI's two simplest routes; of teams, those the caller sees."""
 
     def __init__(self, node: Node) -> None:
         self._node = node
@@ -69,20 +71,20 @@ class OpenAIEndpoints:
             ),
         )
 
-    def models(self, _request: Request) -> Reply:
+    def models(self, request: Request) -> Reply:
         """See the summary."""
-        return Reply(encode(model_list([self._name()], created=self._created())))
+        return Reply(encode(model_list([*self._seen(request)], created=self._created())))
 
     def model(self, request: Request) -> Reply:
         """See the summary."""
-        self._require(request.arguments["model"])
-        return Reply(encode(model_object(self._name(), created=self._created())))
+        serving = self._named(request, request.arguments["model"]).serving
+        return Reply(encode(model_object(serving.package, created=self._created())))
 
     def embed(self, request: Request) -> Reply:
         """See the summary."""
         asked = decode(_QUESTION, request.body)
-        self._require(asked.model)
-        loadout = self._node.active.loadout
+        active = self._named(request, asked.model)
+        loadout = active.loadout
         pool = loadout.pool
         if pool is None or loadout.manifest is None:
             raise TierUnavailable(Reason.NO_PACKAGE, "embeddings need a package with an encoder")
@@ -90,19 +92,25 @@ class OpenAIEndpoints:
         deadline_s = deadline_of(request, None, default_ms=_DEFAULT_MS)
         rows = pool.embed(texts, deadline_s=deadline_s) if texts else pool.embed_tokens(tokens, deadline_s=deadline_s)
         body = embeddings(
-            self._name(),
+            active.serving.package,
             [_floats(row) for row in rows],
             tokens=sum(row.token_count for row in rows),
             encoding_format=asked.encoding_format,
         )
         return Reply(encode(body), headers=[(b"holdfast-tier", b"full")])
 
-    def _require(self, model: str) -> None:
-        if model != self._name():
-            raise NoSuchModel(f"model: expected {self._name()}, found {model[:80]!r}", field="model")
+    def _seen(self, request: Request) -> dict[str, Active]:
+        """By package, the default's first."""
+        seen: dict[str, Active] = {}
+        for active in actives_seen(self._node, request.caller):
+            seen.setdefault(active.serving.package, active)
+        return seen
 
-    def _name(self) -> str:
-        return self._node.active.serving.package
+    def _named(self, request: Request, model: str) -> Active:
+        seen = self._seen(request)
+        if model not in seen:
+            raise NoSuchModel(f"model: expected {' or '.join(seen) or 'none'}, found {model[:80]!r}", field="model")
+        return seen[model]
 
     def _created(self) -> int:
         return int(self._node.started_at.timestamp())

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+
 from holdfast.access import VIEW, Caller
 from holdfast.apps.triage.ticket import Ticket
 from holdfast.errors import Refused
 from holdfast.http.bodies import encode
 from holdfast.http.messages import Endpoint, Reply, Request
 from holdfast.node.active import Active
+from holdfast.node.connections_verbs import list_connections
 from holdfast.node.node import Node
 from holdfast.node.team_views import TeamsView, show_teams
 
-__all__ = ["NotYourTeam", "TeamEndpoints", "active_of", "team_asked"]
+__all__ = ["NotYourTeam", "TeamEndpoints", "active_of", "actives_seen", "labels_shown", "team_asked"]
 
 
 class NotYourTeam(Refused):
@@ -55,6 +58,24 @@ def active_of(node: Node, caller: Caller, ticket: Ticket) -> Active:
         active = node.active_for(ticket, caller.teams[0])
     _require(caller, active.team)
     return active
+
+
+def actives_seen(node: Node, caller: Caller) -> tuple[Active, ...]:
+    """What answers the tickets that `caller` may send, the default first."""
+    return tuple(one for one in node.parts.teams.actives() if caller.sees(one.team))
+
+
+def labels_shown(node: Node, caller: Caller) -> Mapping[str, Collection[str]]:
+    """Label of metrics -> the only values of it that `caller` may see; labels that are nobody's are not there."""
+    if not caller.teams:
+        return {}
+    serving = [one.serving for one in actives_seen(node, caller)]
+    return {
+        "team": caller.teams,
+        "package": {one.package for one in serving},
+        "digest": {one.digest for one in serving},
+        "connection": {one.name for one in list_connections(node).connections if caller.sees(one.team)},
+    }
 
 
 def team_asked(caller: Caller, named: str | None) -> str | None:
