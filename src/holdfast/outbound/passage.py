@@ -99,7 +99,11 @@ class Exchange:
         except BrokenPipeError:
             pass  # the other side has its answer already: 413 before the end of a body
         except (ValueError, UnicodeError) as error:
-            raise MalformedOutgoing(f"{request!r}: expected a method and headers HTTP can carry: {error}") from error
+            # What HTTP cannot carry is not quoted: it may be a token.
+            raise MalformedOutgoing(
+                f"{request!r}: expected a method and headers that HTTP can carry, found {type(error).__name__}; "
+                "look for line breaks in the token file"
+            ) from None
         return connection.getresponse()
 
     def _read(self, response: BaseHTTPResponse) -> Incoming:

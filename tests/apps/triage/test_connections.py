@@ -51,10 +51,13 @@ def test_without_a_good_secret_nothing_is_believed_and_the_reason_is_told(files:
     assert connection.secrets.texts == ()
 
 
-def test_a_missing_token_does_not_stop_deliveries(files: Path) -> None:
-    connection = _connect(files, token_file="nowhere")
+@pytest.mark.parametrize("name", ["nowhere", "long", "two lines"])
+def test_a_token_that_is_none_does_not_stop_deliveries(files: Path, name: str) -> None:
+    (files / "two lines").write_text("a token\nX-Evil: another\n")
+    connection = _connect(files, token_file=name)
     assert "token_file" in connection.fault
-    assert connection.secrets.texts != ()
+    assert "another" not in connection.fault
+    assert (connection.secrets.texts != (), connection.place.token) == (True, "")
 
 
 def test_a_band_that_is_none_is_named(files: Path) -> None:

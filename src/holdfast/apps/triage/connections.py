@@ -123,8 +123,8 @@ def connect(name: str, terms: Terms, base: Path) -> Connection:
     except (OSError, UnicodeError, InvalidSecret) as error:
         faults.append(f"secret_files: {error}")
     try:
-        token = _text(base / terms.token_file) if terms.token_file else ""
-    except (OSError, UnicodeError) as error:
+        token = _one_line(base / terms.token_file) if terms.token_file else ""
+    except (OSError, UnicodeError, InvalidSecret) as error:
         faults.append(f"token_file: {error}")
     if odd := sorted(set(terms.priorities) - set(Priority)):
         faults.append(f"priorities: expected P0 to P3, found {', '.join(odd)[:80]}")
@@ -172,6 +172,13 @@ def _exposed(base: Path, files: Sequence[str]) -> tuple[str, ...]:
             if (base / file).stat().st_mode & S_IROTH:
                 found.append(file)
     return tuple(found)
+
+
+def _one_line(path: Path) -> str:
+    text = _text(path)
+    if not text.isprintable():
+        raise InvalidSecret(f"{path}: expected one line of printable characters, found others")
+    return text
 
 
 def _text(path: Path) -> str:
