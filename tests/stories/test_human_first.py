@@ -12,6 +12,7 @@ from tests.served import eventually
 from tests.stories.desk import Desk, desk
 
 OPEN_WINDOW = {"jira", "zammad", "otobo"}
+TITLES_UNSEEN = {"zammad", "otobo"}  # their deliveries show only the latest article: what is edited is not scored again
 EACH_WAY = pytest.mark.parametrize("idempotent", ["yes", "no"])
 
 
@@ -174,3 +175,19 @@ def test_who_chose_a_label_before_the_write_is_asked_of_the_tracker(tmp_path: Pa
         found = one.node.ask("GET", "/v1/triage/decisions").json()["decisions"]
         override = found[0]["decision"]["override"]
         assert (override["priority"], override["by"]) == ("P0", "emily")
+
+
+def test_on_every_tracker_what_the_node_wrote_it_may_raise_when_the_text_says_so(each: Desk) -> None:
+    """Also where its first word was the one that the tracker shows when nobody chose."""
+    number = each.new("Cannot log in", "Since this morning.")
+    assert each.written(number)
+    assert each.idle()
+    before = each.fake.card(number)
+    each.fake.edit(number, title="Production is down for everybody, nobody can log in, data loss")
+    if "written_back" not in each.deliver(number).json():
+        assert each.fake.name in TITLES_UNSEEN
+        return
+    assert eventually(lambda: each.fake.writes(number)[1] == 2)
+    after = each.fake.card(number)
+    assert (after["priority"], after["labels"]) != (before["priority"], before["labels"])
+    assert _overruled(each, number) == []

@@ -79,7 +79,7 @@ def _plain(card: Card) -> dict[str, Any]:
         "updated_by_id": sum(card.updated_by.encode()),
         "created_at": _stamp(card.created_at),
         "updated_at": _stamp(card.updated_at),
-        "article_ids": [10 * card.number],
+        "article_ids": [100 * card.number + i for i in range(len(card.comments), -1, -1)],  # the newest first
     }
 
 
@@ -117,7 +117,7 @@ def _article(card: Card) -> dict[str, Any]:
     if card.comments:
         last = card.comments[-1]
         return {
-            "id": 10 * card.number + len(card.comments),
+            "id": 100 * card.number + len(card.comments),
             "ticket_id": card.number,
             "body": last.text,
             "sender": "Agent",
@@ -127,7 +127,7 @@ def _article(card: Card) -> dict[str, Any]:
 
 def _first_article(card: Card) -> dict[str, Any]:
     return {
-        "id": 10 * card.number,
+        "id": 100 * card.number,
         "ticket_id": card.number,
         "subject": card.title,
         "body": card.description,

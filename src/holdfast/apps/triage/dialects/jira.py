@@ -277,12 +277,15 @@ def _standing(issue: _Issue, place: Place, *, chosen: bool) -> Standing:
     ours = {text.casefold(): priority for priority, text in place.priorities.items()}
     meaning = ours.get(word.casefold()) or _MEANINGS.get(word.casefold())
     every, routes = fields.labels or (), set(place.routes.values())
+    mark = _mark(issue.properties.get(_PROPERTY))
+    # The word that stands where nobody chose may have been written by a node: then its mark says so.
+    known = chosen or word.casefold() not in unset or (mark is not None and mark.priority == meaning)
     return Standing(
-        priority=meaning if chosen or word.casefold() not in unset else None,
+        priority=meaning if known else None,
         raw_priority=word,
         route=next((one for one in every if one in routes), ""),
         labels=every,
-        mark=_mark(issue.properties.get(_PROPERTY)),
+        mark=mark,
     )
 
 

@@ -93,7 +93,8 @@ class Zammad:
         ticket, article = delivery.ticket, delivery.article
         if ticket is None:
             return Ignored("not about a ticket")
-        first = article is not None and ticket.article_ids[:1] in ((), (article.id,))
+        # The documentation shows the ids in either order; they grow.
+        first = article is not None and min(ticket.article_ids, default=article.id) == article.id
         new = first and len(ticket.article_ids) <= 1 and ticket.created_at == ticket.updated_at
         return Event(
             kind=EventKind.CREATED if new else EventKind.EDITED,
