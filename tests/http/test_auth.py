@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.served import JSON, TICKET, Answer, Served, Start
+from tests.served import JSON, TICKET, Answer, Served, Start, eventually
 
 ROLES = ("viewer", "operator", "approver", "admin")
 SCORING = {
@@ -205,6 +205,19 @@ def test_no_secret_reaches_log_or_disk(guarded: Guarded) -> None:
     log = guarded.node.log_path.read_bytes()
     kept = b"".join(path.read_bytes() for path in guarded.node.data.rglob("*") if path.is_file())
     assert not [name for name, secret in guarded.secrets.items() if secret.encode() in log + kept]
+
+
+def test_the_log_names_whose_token_asked_also_where_it_is_refused(guarded: Guarded) -> None:
+    asked = {"only metrics": 403, "viewer": 200}
+    ids = {guarded.ask("GET", "/v1/node/status", name).headers["x-request-id"]: name for name in asked}
+    ids[guarded.ask("GET", "/v1/node/status").headers["x-request-id"]] = ""
+
+    def told() -> dict[str, str]:
+        lines = [one for one in guarded.node.events("request") if one["request_id"] in ids]
+        return {ids[one["request_id"]]: one.get("caller", "") for one in lines}
+
+    assert eventually(lambda: len(told()) == len(ids))
+    assert told() == {"only metrics": "token only-metrics", "viewer": "token viewer", "": ""}
 
 
 def test_making_and_revoking_counts_from_the_next_request_and_is_recorded(start: Start) -> None:

@@ -16,12 +16,12 @@ def test_lines_come_out_in_order_and_at_once() -> None:
     log = Log(stream)
     for number in range(100):
         log.info("counted", number=number)
-    log.request("R-1", "score", 200, 0.001)
+    log.request("R-1", "score", 200, 0.001, caller="token desk")
     log.flush()
     assert log.settle(within_s=5.0)
     events = [json.loads(line) for line in stream.getvalue().splitlines()]
     assert [event["number"] for event in events[:-1]] == list(range(100))
-    assert (events[-1]["event"], events[-1]["request_id"]) == ("request", "R-1")
+    assert [events[-1][name] for name in ("event", "request_id", "caller")] == ["request", "R-1", "token desk"]
 
 
 def test_a_stream_nobody_drains_stops_no_writer_and_says_later_what_was_lost() -> None:

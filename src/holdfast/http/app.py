@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
-from holdfast.access import Caller
+from holdfast.access import Caller, require_need
 from holdfast.errors import HoldfastError
 from holdfast.http.doorman import Doorman
 from holdfast.http.gate import Gate, check_direct, check_length, check_media_type, check_single_host
@@ -85,7 +85,9 @@ class App:
         except Exception as error:  # noqa: BLE001  # rim: whatever happened, the client gets an answer
             render = (endpoint.failures if endpoint else self._table.dialect(scope["path"])) or problem
             reply = self._refuse(error, render, request_id)
-        self._count(endpoint, reply.status, time.clock_gettime(time.CLOCK_BOOTTIME) - arrived_s, request_id)
+        seconds = time.clock_gettime(time.CLOCK_BOOTTIME) - arrived_s
+        self._count(endpoint, reply.status, seconds)
+        self._log.request(request_id, _route(endpoint), reply.status, seconds, caller=scope.get("caller", ""))
         await self._send(send, reply, request_id)
 
     def close_connections(self) -> None:
@@ -109,6 +111,9 @@ class App:
         if asks:
             address = scope["client"][0] if scope.get("client") else ""
             caller = self._doorman.admit(endpoint, headers, address=address, certified=scope["state"]["certified"])
+            scope["caller"] = caller.name  # before it may be refused: the log names who was
+            if endpoint.needs is not None:
+                require_need(caller, endpoint.needs, f"{method} {endpoint.template}")
         if endpoint.socket_only and not on_socket:
             raise NoSuchPath(f"{path[:200]}: served on the owner socket only, use the holdfast command on this machine")
         request = Request(method, path, arguments, scope["query_string"], headers, b"", request_id, arrived_s, caller)
@@ -162,11 +167,9 @@ class App:
             self._log.failure("request-failed", request_id=request_id, error=type(error).__name__, frames=frames)
         return reply
 
-    def _count(self, endpoint: Endpoint | None, status: int, seconds: float, request_id: str) -> None:
-        route = endpoint.template if endpoint else "none"
-        self._measures.add("requests_total", route, str(status))
-        self._measures.observe("request_seconds", route, value=seconds)
-        self._log.request(request_id, route, status, seconds)
+    def _count(self, endpoint: Endpoint | None, status: int, seconds: float) -> None:
+        self._measures.add("requests_total", _route(endpoint), str(status))
+        self._measures.observe("request_seconds", _route(endpoint), value=seconds)
 
     async def _send(self, send: _Send, reply: Reply, request_id: str) -> None:
         headers = [
@@ -179,3 +182,7 @@ class App:
             headers.append((b"content-type", reply.media_type))
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
         await send({"type": "http.response.body", "body": reply.body})
+
+
+def _route(endpoint: Endpoint | None) -> str:
+    return endpoint.template if endpoint else "none"

@@ -6,7 +6,7 @@ import base64
 import binascii
 from collections.abc import Mapping
 
-from holdfast.access import Caller, Role, TooManyRequests, Unauthenticated, require_need
+from holdfast.access import Caller, Role, TooManyRequests, Unauthenticated
 from holdfast.bucket import Bucket
 from holdfast.clock import Clock
 from holdfast.errors import HumanNeeded
@@ -50,11 +50,10 @@ class Doorman:
     def admit(
         self, endpoint: Endpoint, headers: Mapping[bytes, bytes], *, address: str, certified: Caller | None
     ) -> Caller:
-        """Return who calls `endpoint`, by certificate or token. Raises Unauthenticated, TooManyRequests, Forbidden."""
+        """Return who calls `endpoint`, by certificate or token. Raises Unauthenticated, TooManyRequests."""
         if endpoint.needs is None:
             return certified or _ANYBODY
         if certified is not None and b"authorization" not in headers:
-            require_need(certified, endpoint.needs, f"{endpoint.method} {endpoint.template}")
             return certified
         try:
             known, token = self._tokens.authenticate(_secret(headers))
@@ -65,7 +64,6 @@ class Doorman:
                 self._slow_down(address)
             raise
         self._pace(token)
-        require_need(known, endpoint.needs, f"{endpoint.method} {endpoint.template}")
         return known
 
     def _pace(self, token: Token) -> None:

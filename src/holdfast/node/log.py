@@ -51,7 +51,7 @@ class Log:
     def __init__(self, stream: Stream | None = None) -> None:
         self._stream = stream if stream is not None else _Stderr()
         self._encoder = msgspec.json.Encoder()
-        self._waiting: deque[tuple[str, str, int, float]] = deque(maxlen=_MOST_WAITING)
+        self._waiting: deque[tuple[str, str, int, float, str]] = deque(maxlen=_MOST_WAITING)
         self._offered = 0
         self._changed = threading.Condition()  # guards what follows
         self._texts: deque[str] = deque()
@@ -71,9 +71,9 @@ class Log:
         """Write what failed."""
         self._write("error", event, facts)
 
-    def request(self, request_id: str, route: str, status: int, seconds: float) -> None:
-        """Note one answered request; written by the next flush."""
-        self._waiting.append((request_id, route, status, seconds))
+    def request(self, request_id: str, route: str, status: int, seconds: float, *, caller: str) -> None:
+        """Note one answered request; written by the next flush. caller: the name of who asked, where it is known."""
+        self._waiting.append((request_id, route, status, seconds, caller))
         self._offered += 1
 
     def flush(self) -> None:
@@ -81,8 +81,10 @@ class Log:
         lines: list[bytes] = []
         at = _now()
         while self._waiting:
-            request_id, route, status, seconds = self._waiting.popleft()
+            request_id, route, status, seconds, caller = self._waiting.popleft()
             facts = {"request_id": request_id, "route": route, "status": status, "ms": round(seconds * 1e3, 2)}
+            if caller:
+                facts["caller"] = caller
             lines.append(self._encoder.encode({"at": at, "level": "info", "event": "request", **facts}))
         lost, self._offered = self._offered - len(lines), 0
         if lost > 0:
