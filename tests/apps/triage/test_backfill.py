@@ -12,12 +12,12 @@ import pytest
 
 from holdfast.apps.triage.backfill import Backfill, BackfillOrder, backfill_job
 from holdfast.apps.triage.connections import Connection
-from holdfast.apps.triage.dialect import MalformedEvent
+from holdfast.apps.triage.dialect import MalformedEvent, TaskGone, TrackerRefused
 from holdfast.apps.triage.intake import Taken
 from holdfast.apps.triage.scoring import Policy
 from holdfast.apps.triage.sightings import Sightings
 from holdfast.apps.triage.task import Listing, Task
-from holdfast.apps.triage.tracker import Tracker, Turn
+from holdfast.apps.triage.tracker import Tracker, TrackerBusy, Turn
 from holdfast.exchange import Incoming, Outgoing
 from holdfast.outbound.refusals import LinkDown
 from tests.apps.triage.counter import STANDARD, Counter, open_counter
@@ -40,6 +40,7 @@ class _Lists(Tracker):
     now: datetime | None = NOON
     asked: list[tuple[str, str]] = field(default_factory=list)
     down: bool = False
+    unreadable: dict[str, Exception] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         super().__init__(_NoGate())
@@ -56,6 +57,8 @@ class _Lists(Tracker):
 
     def read(self, task_id: str, turn: Turn) -> Task:
         del turn
+        if task_id in self.unreadable:
+            raise self.unreadable[task_id]
         return _task(int(task_id), description="read whole")
 
 
@@ -128,6 +131,22 @@ def test_a_link_that_is_down_takes_nothing_back(asking: Asking) -> None:
 
 def test_one_task_that_cannot_be_read_does_not_keep_the_others(asking: Asking) -> None:
     asking.lists.pages = [[_task(1, title="malformed"), _task(2)]]
+    assert asking.run() == (1, True)
+
+
+@pytest.mark.parametrize("why", [TaskGone("deleted"), TrackerRefused("not for you"), MalformedEvent("no title")])
+def test_a_listed_task_that_the_tracker_will_not_show_does_not_keep_the_others(asking: Asking, why: Exception) -> None:
+    asking.lists.unreadable = {"1": why}
+    asking.lists.pages = [[_task(1, whole=False), _task(2, whole=False)]]
+    assert asking.run() == (1, True)
+
+
+def test_a_tracker_that_is_busy_is_asked_for_the_same_task_again(asking: Asking) -> None:
+    asking.lists.unreadable = {"1": TrackerBusy("not now", asked_s=None)}
+    asking.lists.pages = [[_task(1, whole=False)]]
+    with pytest.raises(TrackerBusy):
+        asking.run()
+    asking.lists.unreadable = {}
     assert asking.run() == (1, True)
 
 

@@ -11,6 +11,7 @@ import msgspec
 
 from holdfast.apps.triage.connections import Connection
 from holdfast.apps.triage.decision import instant_text
+from holdfast.apps.triage.dialect import TaskGone, TrackerRefused
 from holdfast.apps.triage.sightings import Sightings
 from holdfast.apps.triage.task import Task
 from holdfast.apps.triage.tracker import Tracker, Turn
@@ -135,12 +136,12 @@ class Backfill:
 
     def _take(self, task: Task, turn: Turn, take: Take) -> int:
         connection = turn.connection
-        if not task.whole and self.sightings.last(connection.name, task.id) is None:
-            task = self.tracker.read(task.id, turn)  # a list may show less than the task itself does
         try:
+            if not task.whole and self.sightings.last(connection.name, task.id) is None:
+                task = self.tracker.read(task.id, turn)  # a list may show less than the task itself does
             return int(take(connection, task))
-        except InvalidInput:
-            return 0  # it would be refused as a delivery, too; the others are none the worse for it
+        except (InvalidInput, TaskGone, TrackerRefused):
+            return 0  # deleted, hidden from this account, or no task at all; the others are none the worse for it
 
     def _since(self, before: Progress, most_days: int) -> datetime:
         """From when to ask: never further back than the operator wants, as far as the clock can be trusted."""

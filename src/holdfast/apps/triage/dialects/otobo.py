@@ -161,7 +161,7 @@ class Otobo:
         found = decoded(_FOUND, reply_body(reply, "OTOBO tickets"), "OTOBO tickets")
         _raise(found.error)
         ids = found.ticket_id if isinstance(found.ticket_id, tuple) else (found.ticket_id,)
-        return Listing(tuple(Task(id=str(one), title="", whole=False) for one in ids))
+        return Listing(tuple(Task(id=_id(one), title="", whole=False) for one in ids))
 
 
 _HEADERS = {"Content-Type": "application/json", "Accept": "application/json"}
