@@ -42,10 +42,12 @@ def test_dying_workers_cost_no_request(number, workers) -> None:
             strike(house, number)
             time.sleep(0.1)
             back_s = house.until_full(BACK_S)
-            time.sleep(0.6)
+            time.sleep(
+                0.6 + 2.0 * back_s
+            )  # the small tier answers more in a second: most of the time is the full tier's
             strike(house, number)
-            house.until_full(BACK_S)
-            time.sleep(0.2)
+            again_s = house.until_full(BACK_S)
+            time.sleep(0.2 + 2.0 * again_s)
         house.step()
     assert_nothing_was_lost(house)
     assert house.tiers()[Tier.FULL] > house.tiers()[Tier.SMALL]
