@@ -102,7 +102,9 @@ def test_in_shadow_mode_nothing_is_written(tmp_path: Path) -> None:
 @pytest.fixture(scope="module", params=sorted(set(DIALECTS) - {"alertmanager"}))
 def each(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     """A desk with each tracker; its tests leave their tasks behind."""
-    with desk(tmp_path_factory.mktemp(request.param), request.param) as one:
+    # Without a package every route is `needs-triage`: here the tracker has a word for that.
+    routes = {"needs-triage": "Hardware", "access": "Access"}
+    with desk(tmp_path_factory.mktemp(request.param), request.param, routes=routes) as one:
         yield one
 
 
@@ -190,4 +192,28 @@ def test_on_every_tracker_what_the_node_wrote_it_may_raise_when_the_text_says_so
     assert eventually(lambda: each.fake.writes(number)[1] == 2)
     after = each.fake.card(number)
     assert (after["priority"], after["labels"]) != (before["priority"], before["labels"])
+    assert _overruled(each, number) == []
+
+
+def _move(one: Desk, number: int) -> None:
+    """A person gives the task to another team."""
+    card = one.fake.card(number)
+    if card["group"]:
+        one.fake.edit(number, group="Access")
+    else:
+        one.fake.edit(number, labels=["Access" if name == "Hardware" else name for name in card["labels"]])
+
+
+def test_on_every_tracker_a_route_that_a_person_changed_stays_and_is_an_override(each: Desk) -> None:
+    number = each.new("Cannot log in", "Since this morning.", labels=["vip"])
+    assert each.written(number)
+    assert each.idle()
+    _move(each, number)
+    assert each.deliver(number).json()["override"]["route"] == "access"
+    each.fake.edit(number, title="Production is down for everybody, nobody can log in, data loss")
+    each.deliver(number)
+    assert each.idle()
+    card = each.fake.card(number)
+    assert "Hardware" not in [card["group"], *card["labels"]]
+    assert "vip" in card["labels"]
     assert _overruled(each, number) == []

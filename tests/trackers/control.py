@@ -172,6 +172,12 @@ def tracker(name: str, *options: str, port: int = 0) -> Iterator[FakeTracker]:
         process.stdout.close()
 
 
+def _toml(value: object) -> str:
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{json.dumps(name)} = {json.dumps(text)}" for name, text in value.items()) + " }"
+    return json.dumps(value)
+
+
 def connection(fake: FakeTracker, directory: Path, *, name: str = "desk", **more: object) -> str:
     """The node's settings of a connection to it; secret and token are put in files below `directory`."""
     directory.mkdir(parents=True, exist_ok=True)
@@ -185,5 +191,5 @@ def connection(fake: FakeTracker, directory: Path, *, name: str = "desk", **more
         "account": "holdfast-bot",
         **more,
     }
-    lines = [f"{key} = {json.dumps(value)}" for key, value in given.items()]
+    lines = [f"{key} = {_toml(value)}" for key, value in given.items()]
     return f"[connections.{name}]\n" + "\n".join(lines) + "\n"
