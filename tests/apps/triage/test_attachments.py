@@ -104,6 +104,16 @@ ADVERSARIAL = {
 }
 
 
+@pytest.mark.parametrize("lines", [100, 1_000, 20_000, 60_000])
+def test_a_packed_log_of_one_line_over_and_over_is_read(lines: int) -> None:
+    said = read_attachments([packed(gzip.compress(b"2026-11-20 10:00:00 ERROR db timeout\n" * lines))])
+    assert severity(said) > 0.5
+
+
+def test_a_few_bytes_that_unpack_to_megabytes_are_ignored_and_named() -> None:
+    assert "it unpacks to more than 200 times" in explain(read_attachments([packed(gzip.compress(b"E" * (1 << 21)))]))
+
+
 @pytest.mark.parametrize("name", ADVERSARIAL)
 def test_a_hostile_megabyte_is_read_in_bounded_time(name) -> None:
     def seconds() -> float:

@@ -22,7 +22,7 @@ _LINES = 1_000  # over all attachments: at most 12 ms of one x86 core, whoever w
 _INFLATED_BYTES = 1 << 20  # of one attachment; what a gzip stream would hold beyond is not made
 _STEP_BYTES = 1 << 16
 _MOST_MEMBERS = 16  # of one gzip file: log rotation appends a few
-_BOMB = 200  # times its size: logs shrink to a tenth or a thirtieth, a stream of one byte to a thousandth
+_BOMB = 200  # times its size, at the limit above; below it one line over and over, as of a crash loop, shrinks as much
 _LOOKED_AT = 4_096
 _MOST_CONTROLS = 0.05  # share of control characters above which bytes are no text
 _SHOWN_NAME = 80
@@ -138,11 +138,11 @@ def _inflated(content: bytes) -> tuple[bytes, bool]:
             while rest and not stream.eof and len(made) < _INFLATED_BYTES:
                 made += stream.decompress(rest, _STEP_BYTES)
                 rest = stream.unconsumed_tail
-                if len(made) > _BOMB * len(content):
-                    raise _Unreadable(f"it unpacks to more than {_BOMB} times its size")
         except zlib.error as error:
             raise _Unreadable("it is damaged gzip") from error
         rest = stream.unused_data or rest
+        if len(made) >= _INFLATED_BYTES and len(made) > _BOMB * len(content):
+            raise _Unreadable(f"it unpacks to more than {_BOMB} times its size")
         if not rest or len(made) >= _INFLATED_BYTES:
             return bytes(made), stream.eof and not rest
     return bytes(made), False
