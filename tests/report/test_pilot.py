@@ -140,3 +140,8 @@ def test_the_page_fetches_nothing_and_says_what_is_missing() -> None:
     assert "<script" not in written
     assert "What could not be computed" in written
     assert written.count("<svg") == 3  # false P0, time to triage, share of P0: both sides are known
+
+
+def test_tasks_of_two_teams_with_one_name_are_two_tasks() -> None:
+    ours, theirs = (Handled(task_id="1", team=team, priority="P0", final_priority="P0") for team in ("office", "cloud"))
+    assert report([], [ours, theirs]).tasks == 2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -87,15 +87,19 @@ def _records(options: dict[str, Any]) -> Records:
         until_s=until.timestamp(),
         decided=decided[::-1],
         history=history,
-        stretches=_stretches(),
+        stretches=_stretches(packages if options["team"] else None),
         packages=dict(packages.most_common()),
         erased=erased,
         team=options["team"],
     )
 
 
-def _stretches() -> list[Stretch]:
+def _stretches(packages: Iterable[str] | None) -> list[Stretch]:
+    """Changes of tier, oldest first; of these `packages` only, where a team's time must not be that of the others."""
     changes = call("tiers.history", {"limit": 1000})["transitions"]
+    if packages is not None:
+        names = {package.partition(" ")[0] for package in packages}
+        changes = [one for one in changes if one["package"] in names]
     return [Stretch(datetime.fromisoformat(one["at"]).timestamp(), one["after"]) for one in reversed(changes)]
 
 

@@ -11,6 +11,8 @@ class Handled(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """One task as it was handled, by people or by the node. Instants in seconds since 1970, None where unknown."""
 
     task_id: str
+    team: str = ""
+    """Of the node's work: two teams may call different tasks the same."""
     opened_s: float | None = None
     triaged_s: float | None = None
     """When its priority was first set."""

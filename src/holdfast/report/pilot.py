@@ -62,14 +62,16 @@ class Records:
 def pilot_report(records: Records) -> PilotReport:
     """Put the records together."""
     known = {row.task_id: row for row in records.history}
-    first: dict[str, Handled] = {}
+    first: dict[tuple[str, str], Handled] = {}
     for decided in records.decided:
-        first[decided.task_id] = _earlier(first.get(decided.task_id), decided)
+        name = decided.team, decided.task_id
+        first[name] = _earlier(first.get(name), decided)
     after = [_joined(task, known.get(task.task_id)) for task in first.values()]
     before = [row for row in records.history if row.opened_s is not None and row.opened_s < records.since_s]
     within = [
         row for row in records.history if row.opened_s is not None and records.since_s <= row.opened_s < records.until_s
     ]
+    seen = {task.task_id for task in after}
     found = kpis(before, after, rng=np.random.default_rng(SEED))
     return PilotReport(
         since=records.since,
@@ -79,7 +81,7 @@ def pilot_report(records: Records) -> PilotReport:
         decisions=len(records.decided) + records.erased,
         history_tasks=len(before),
         joined_tasks=sum(task.task_id in known for task in after),
-        unknown_tasks=sum(row.task_id not in first for row in within),
+        unknown_tasks=sum(row.task_id not in seen for row in within),
         erased=records.erased,
         packages=records.packages,
         kpis=found,

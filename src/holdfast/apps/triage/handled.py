@@ -76,6 +76,7 @@ def _handled(journal: Journal, entry: Entry, decision: Decision, ticket: Ticket,
     opened, deadline = _instants(ticket, zone)
     return Handled(
         task_id=decision.task_id,
+        team=decision.team,
         opened_s=opened,
         triaged_s=_seconds(entry.header.recorded_at),
         told_s=_told_s(journal, decision.decision_id),
