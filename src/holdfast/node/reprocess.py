@@ -134,13 +134,15 @@ class Reprocess:
     def _closing(self, case: _Case, lease: Lease) -> Extra:
         """The end of the job, and the write-back of a changed band, in the unit that records the decision."""
         jobs = self._node.state.jobs
+        override = self._node.archive.decision(case.order.decision_id).override
+        overruled = override is not None and override.priority is not None
 
         def extra(transaction: Transaction, decisions: Sequence[Decision]) -> None:
             (again,) = decisions
             jobs.complete_in(transaction, lease)
             self._sight(case, again, transaction)
             if self._is_written(case, again):
-                jobs.enqueue(transaction, _write_back(case.order, again))
+                jobs.enqueue(transaction, _write_back(case.order, again, overruled=overruled))
 
         return extra
 
@@ -163,12 +165,13 @@ class Reprocess:
         sightings.keep(transaction, name, again.task_id, fresh)
 
 
-def _write_back(order: Rescore, again: Decision) -> NewJob:
+def _write_back(order: Rescore, again: Decision, *, overruled: bool) -> NewJob:
     return write_back_job(
         WriteBack(
             connection=order.connection,
             task_id=again.task_id,
             decision_id=again.decision_id,
             revision=f"{order.revision}:again",
+            overruled=overruled,
         )
     )

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from holdfast.apps.triage.archive import Correction
 from holdfast.apps.triage.decision import Priority
 from holdfast.apps.triage.scoring import Policy
 from holdfast.apps.triage.writeback import write_key
+from holdfast.apps.triage.writeback_job import QUEUE, unpack_write_back
 from holdfast.apps.triage.writeback_record import WRITE_BACK, unpack_write_back_record
 from holdfast.apps.triage.writing import Said
 from holdfast.apps.triage.written import recall_written
@@ -155,6 +157,21 @@ def test_an_older_order_that_comes_late_changes_nothing(desk: WriteDesk) -> None
     newest = desk.paper.task()
     assert isinstance(desk.run(first), Done)
     assert desk.paper.task() == newest
+
+
+@pytest.mark.parametrize("edits", [1, 2])
+def test_what_a_person_chose_stays_though_it_looks_like_nobodys_choice(opens: Desk, edits: int) -> None:
+    """Their word is also the one that the tracker shows where nobody has chosen, and nothing was written yet."""
+    desk = opens(unset_priorities=("normal",))
+    desk.new("Printer", priority="normal")
+    chosen = Correction(priority=Priority.P0, reason="chosen in the tracker")
+    desk.counter.office.app.archive.correct(unpack_write_back(desk.lease().job.payload).decision_id, chosen, by="ann")
+    for number in range(edits):
+        desk.paper.put({**desk.paper.task(), "title": f"Payment service is down, {number}"})
+        desk.hear()
+    while (lease := desk.counter.jobs.lease(QUEUE)) is not None:
+        assert isinstance(desk.run(lease), Done)
+    assert (desk.paper.task()["priority"], desk.paper.keys) == ("normal", [])
 
 
 def test_while_one_lane_writes_a_task_another_leaves_it(desk: WriteDesk) -> None:

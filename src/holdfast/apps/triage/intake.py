@@ -11,9 +11,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from dataclasses import replace as dc_replace
 from functools import partial
 from typing import Protocol
+
+from msgspec.structs import replace
 
 from holdfast.apps.triage.app import Call, TriageApp
 from holdfast.apps.triage.archive import Correction, DecisionUnreadable, Heard, NoSuchDecision
@@ -210,6 +213,7 @@ class Intake:
     def _score(
         self, connection: Connection, fresh: Sequence[tuple[Task, Sighting | None]], use: _Use, arrival: Arrival
     ) -> Taken:
+        fresh = [(task, self._as_judged(before)) for task, before in fresh]
         tickets = [_ticket(task, connection) for task, _ in fresh]
         asked = [(ticket, self._snapshot_for(ticket, connection.terms.team)) for ticket in tickets]
         call = Call(
@@ -225,6 +229,15 @@ class Intake:
         if connection.writes and not all(one.recorded for one in decisions):
             raise NotKept("the ledger takes no entry now, so nothing can be written back; send it again")
         return Taken(decisions, replayed=scored[0].replayed)
+
+    def _as_judged(self, before: Sighting | None) -> Sighting | None:
+        """Return the sighting with whether a person has corrected its decision by now."""
+        if before is None or before.overruled:
+            return before
+        with suppress(NoSuchDecision, DecisionUnreadable):
+            override = self._triage.archive.decision(before.decision_id).override
+            return replace(before, overruled=override is not None and override.priority is not None)
+        return before
 
     def _bind(
         self,
@@ -247,6 +260,7 @@ class Intake:
                 raw_priority=task.standing.raw_priority,
                 route=task.standing.route,
                 echoes=echoes[-8:],
+                overruled=before is not None and before.overruled,
             )
             self._sightings.keep(transaction, connection.name, task.id, sighting)
             if connection.writes:
@@ -304,7 +318,7 @@ def _ticket(task: Task, connection: Connection) -> Ticket:
     about = {"connection": connection.name}
     if task.standing.raw_priority:
         about["tracker_priority"] = task.standing.raw_priority[:_MOST_ID]
-    ticket = replace(task, metadata={**task.metadata, **about}).ticket()
+    ticket = dc_replace(task, metadata={**task.metadata, **about}).ticket()
     check_ticket(ticket)
     return ticket
 
@@ -314,5 +328,12 @@ def _job(connection: Connection, task: Task, decision: Decision, *, before: Sigh
     if before is not None and before.revision == task.revision:
         # A tracker's clock ticks in seconds: a second change within one is another write.
         revision = f"{task.revision}+{use.event_id}"
-    order = WriteBack(connection=connection.name, task_id=task.id, decision_id=decision.decision_id, revision=revision)
-    return write_back_job(order)
+    return write_back_job(
+        WriteBack(
+            connection=connection.name,
+            task_id=task.id,
+            decision_id=decision.decision_id,
+            revision=revision,
+            overruled=before is not None and before.overruled,
+        )
+    )

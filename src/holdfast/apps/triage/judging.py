@@ -36,6 +36,8 @@ class Sighting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """The same of the route."""
     echoes: tuple[str, ...]
     """Labels that our own write may have put there since."""
+    overruled: bool = False
+    """A person has corrected the priority of an earlier decision on it."""
 
 
 def judged_by_a_person(

@@ -111,7 +111,7 @@ class WriteBacks:
             sequence=entry.header.sequence if entry is not None else 0,
             revision=asked.revision,
             word=tracker_word(connection, band),
-            overruled=known.said is not None and self._overruled(known.said.decision_id),
+            overruled=asked.overruled or (known.said is not None and self._overruled(known.said.decision_id)),
         )
         return _Errand(
             lease=lease,

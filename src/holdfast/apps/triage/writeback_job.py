@@ -23,6 +23,8 @@ class WriteBack(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     decision_id: str
     revision: str
     """Of the task when it was scored, or the id of the signed event: what makes this write the one it is."""
+    overruled: bool = False
+    """A person has corrected the priority of an earlier decision on the task: theirs stays, whatever it looks like."""
 
 
 _DECODER = msgspec.msgpack.Decoder(WriteBack)
