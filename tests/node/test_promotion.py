@@ -116,6 +116,15 @@ def test_one_promotion_builds_on_the_other_and_they_are_taken_back_in_turn(tmp_p
             roll_back(node, by="emily")
 
 
+def test_what_is_promoted_cannot_be_stopped_as_if_that_took_it_back(tmp_path: Path) -> None:
+    with node_at(tmp_path) as node:
+        begin(node)
+        promote(node, "better", by="emily")
+        with pytest.raises(InvalidExperiment, match="found it promoted"):
+            node.parts.experiments.end("better", by="emily")
+        assert in_force(node) == AFTER
+
+
 def test_a_candidate_that_no_longer_fits_the_settings_is_not_promoted(tmp_path: Path) -> None:
     with node_at(tmp_path) as node:
         begin(node, "first", Candidate(bands={"p1": 85.0}))

@@ -129,8 +129,13 @@ class Experiments:
         return begun
 
     def end(self, name: str, *, by: str) -> Experiment:
-        """Stop an experiment: from now on every task is scored as before it. Raises NoSuchExperiment."""
+        """Stop an experiment: from now on every task is scored as before it. Raises InvalidExperiment."""
         found = self.find(name)
+        if found.state == "promoted":
+            raise InvalidExperiment(
+                f"experiment {name}: expected one that runs, found it promoted; "
+                "`holdfast triage experiment rollback` takes it back"
+            )
         if found.state != "running":
             return found
         return self.keep(self.ended(found, "stopped"), "stopped", by=by)
