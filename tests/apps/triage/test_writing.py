@@ -38,6 +38,12 @@ def test_a_persons_priority_is_left_alone_and_told() -> None:
     assert verdict == Yield(Judgement(priority=P3, reason="P3 was chosen in the tracker"))
 
 
+def test_a_persons_word_that_is_none_of_ours_is_left_alone_too() -> None:
+    verdict = _decide(_task(raw_priority="Showstopper", foreign=True))
+    assert isinstance(verdict, Yield)
+    assert (verdict.judged.priority, "Showstopper" in verdict.judged.reason) == (None, True)
+
+
 def test_what_we_wrote_ourselves_is_written_anew() -> None:
     task = _task(priority=P2, raw_priority="P2", route="desk", labels=("desk", "vip"))
     assert _decide(task, Written(said=SAID)) == Write(replace(VALUES, former_route="desk"))

@@ -50,6 +50,8 @@ class Standing:
     """In our bands; None where nobody has chosen one (or the tracker shows its default for that)."""
     raw_priority: str = ""
     """The tracker's own word for it."""
+    foreign: bool = False
+    """Somebody has chosen a priority, in a word that stands for none of our bands."""
     route: str = ""
     """The group, team or label that says who works on it; empty where nobody has chosen."""
     labels: tuple[str, ...] = ()

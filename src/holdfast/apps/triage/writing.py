@@ -98,6 +98,8 @@ class Yield:
 
 Verdict = Write | Keep | Yield
 
+_MOST_WORD = 100
+
 
 def decide(task: Task, values: Values, known: Written, order: Order) -> Verdict:
     """Decide about `task` as it was just read, given what is `known` to have been written on it.
@@ -112,6 +114,11 @@ def decide(task: Task, values: Values, known: Written, order: Order) -> Verdict:
         return before
     if own is None and standing.priority is not None:
         return _chosen(task, values, known, order)
+    if own is None and standing.foreign:
+        word = standing.raw_priority[:_MOST_WORD]
+        return Yield(
+            Judgement(reason=f"{word} was chosen in the tracker; neither priorities nor unset_priorities has it")
+        )
     former = said or standing.mark
     if own is None and former is not None:
         return Yield(Judgement(reason=f"somebody took {former.priority} back in the tracker"))

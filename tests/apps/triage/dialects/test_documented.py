@@ -74,6 +74,22 @@ def test_a_field_of_any_kind_is_understood_ignored_or_refused(name: str, data: s
         return
 
 
+@pytest.mark.parametrize("name", ["tasking-space", "generic", "zammad", "otobo"])
+@pytest.mark.parametrize("unset", [frozenset(), frozenset({"Showstopper"})])
+def test_a_priority_that_is_none_of_ours_was_chosen_unless_it_is_named_as_unset(
+    name: str, unset: frozenset[str]
+) -> None:
+    delivery = json.loads(EXAMPLES[name])
+    for part in (delivery, *(one for one in delivery.values() if isinstance(one, dict))):
+        for field in {"priority", "Priority"} & part.keys():
+            part[field] = "Showstopper"
+    delivery.get("data", {})["priority"] = "Showstopper"
+    event = DIALECTS[name].decode({}, json.dumps(delivery).encode(), replace(PLACE, unset=unset))
+    assert isinstance(event, Event)
+    standing = event.tasks[0].standing
+    assert (standing.raw_priority, standing.priority, standing.foreign) == ("Showstopper", None, not unset)
+
+
 @each
 @pytest.mark.parametrize("status", [404, 410, 403, 422])
 def test_an_answer_that_says_no_is_no_task(name: str, status: int) -> None:

@@ -68,7 +68,8 @@ def test_of_two_priorities_the_one_just_put_there_counts() -> None:
 
 def test_a_priority_in_a_word_nobody_told_us_is_shown_but_means_nothing_to_us() -> None:
     standing = labels.standing(["priority/someday"], Place(base_url=""))
-    assert (standing.priority, standing.raw_priority) == (None, "someday")
+    assert (standing.priority, standing.raw_priority, standing.foreign) == (None, "someday", True)
+    assert not labels.standing(["priority/someday"], Place(base_url="", unset=frozenset({"someday"}))).foreign
 
 
 def test_the_label_of_a_former_route_goes() -> None:

@@ -283,6 +283,7 @@ def _standing(issue: _Issue, place: Place, *, chosen: bool) -> Standing:
     return Standing(
         priority=meaning if known else None,
         raw_priority=word,
+        foreign=bool(word) and meaning is None and word.casefold() not in unset,
         route=next((one for one in every if one in routes), ""),
         labels=every,
         mark=mark,

@@ -32,6 +32,7 @@ def standing(labels: Iterable[str], place: Place, *, latest: str = "") -> Standi
     return Standing(
         priority=priority,
         raw_priority=", ".join(sorted(words)),
+        foreign=priority is None and any(one and one not in place.unset for one in words),
         route=latest if latest in routes else next((one for one in every if one in routes), ""),
         labels=every,
     )

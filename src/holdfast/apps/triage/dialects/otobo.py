@@ -205,10 +205,12 @@ def _standing(ticket: _Ticket, articles: tuple[_Article, ...], place: Place) -> 
     mark = _mark(articles)
     ours_stands = mark is not None and place.priorities.get(mark.priority, _WORDS[mark.priority]) == word
     nobody = (queue.casefold() in _UNSET_QUEUES or queue in place.unset) and queue not in place.routes.values()
-    priority = None if word in unset else ours.get(word.casefold()) or _BANDS.get(word.casefold())
+    band = ours.get(word.casefold()) or _BANDS.get(word.casefold())
+    priority = None if word in unset else band
     return Standing(
         priority=mark.priority if mark is not None and ours_stands else priority,
         raw_priority=word,
+        foreign=bool(word) and band is None and word not in unset,
         route="" if nobody else queue,
         mark=mark,
     )

@@ -139,6 +139,7 @@ def rest_standing(judged: Judged, place: Place) -> Standing:
     return Standing(
         priority=band,
         raw_priority=word,
+        foreign=bool(word) and band is None and word not in place.unset,
         route=next((one for one in labels if one in routes), ""),
         labels=labels,
         mark=mark,

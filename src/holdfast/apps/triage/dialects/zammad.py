@@ -176,9 +176,11 @@ def _standing(ticket: _Ticket, place: Place) -> Standing:
     ours = {text.casefold(): band for band, text in place.priorities.items()}
     routes = set(place.routes.values())
     nobody = group.casefold() in _UNSET_GROUPS or group in place.unset
+    band = ours.get(word.casefold()) or _BANDS.get(word.casefold())
     return Standing(
-        priority=None if word in unset else ours.get(word.casefold()) or _BANDS.get(word.casefold()),
+        priority=None if word in unset else band,
         raw_priority=word,
+        foreign=bool(word) and band is None and word not in unset,
         route="" if nobody and group not in routes else group,
     )
 
