@@ -132,6 +132,7 @@ def test_a_token_of_one_team_finds_that_team_s_tickets_only(start: Start) -> Non
 
     def asked(query: str) -> tuple[int, list[str]]:
         answer = node.ask("GET", f"/v1/triage/similar?{query}", headers=bearer)
+        assert answer.json().get("searched", 1) == 1  # how many tickets others have is theirs to know
         return answer.status, [one["task_id"] for one in answer.json().get("similar", [])]
 
     assert asked("text=vpn+drops+after+login") == (200, ["P-web"])

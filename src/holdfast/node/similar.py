@@ -47,7 +47,7 @@ class SimilarFound(msgspec.Struct, frozen=True, kw_only=True):
 
     similar: tuple[Similar, ...]
     searched: int
-    """Tickets that could be found, of all teams."""
+    """Tickets that could be found, of the team."""
     complete: bool
     """False while the node, after a start, still reads what the ledger holds."""
 
@@ -120,7 +120,7 @@ class SimilarTickets:
         from holdfast.apps.triage.memory import Asked  # noqa: PLC0415  # as above
 
         (found,) = memory.like((Asked(text, task_id, team),), count=question.limit)
-        return SimilarFound(similar=found, searched=len(memory), complete=memory.complete)
+        return SimilarFound(similar=found, searched=memory.held(team), complete=memory.complete)
 
     def forget(self, task_id: str, erased: Erased) -> None:
         """Drop a task whose entries were erased; it is in no answer from now on."""

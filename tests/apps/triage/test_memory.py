@@ -136,7 +136,8 @@ def test_no_team_finds_another_s_tickets(office, remember) -> None:
     memory = remember()
     for team in ("", "web", "ops"):
         assert sorted(like(memory, VPN, team=team)) == sorted(["T-1", f"T-{team}"])
-    assert like(memory, VPN, team="nobody") == []
+        assert memory.held(team) == len({"T-1", f"T-{team}"})
+    assert (like(memory, VPN, team="nobody"), memory.held("nobody")) == ([], 0)
 
 
 def test_several_are_asked_for_at_once_each_within_its_team(office, remember) -> None:
@@ -191,3 +192,4 @@ def test_whatever_happens_in_whatever_order_it_knows_nothing_that_a_new_one_woul
     latest = set(like(fresh, VPN, count=50))
     assert latest
     assert set(like(memory, VPN, count=50)) <= latest
+    assert memory.held("") == len(memory)

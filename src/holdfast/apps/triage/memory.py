@@ -8,6 +8,7 @@ person said of it stays.
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
@@ -81,6 +82,8 @@ class TicketMemory:
         self._known: list[_Known | None] = [None] * capacity
         self._slots: dict[_Name, int] = {}
         self._groups: dict[str, int] = {}
+        self._held: Counter[str] = Counter()
+        """Tickets of each team."""
         self._judged: dict[_Name, _Judged] = {}
         """Of tasks whose decision was not met yet: going back in the ledger, the correction comes first."""
         self._forgotten: set[int] = set()
@@ -95,6 +98,10 @@ class TicketMemory:
     def __len__(self) -> int:
         """How many tickets can be found."""
         return len(self._slots)
+
+    def held(self, team: str) -> int:
+        """How many tickets of one team can be found."""
+        return self._held[team]
 
     def like(self, asked: Sequence[Asked], *, count: int) -> list[tuple[Similar, ...]]:
         """For each, at most `count` other tickets of its team that it resembles, the most similar first."""
@@ -208,6 +215,7 @@ class TicketMemory:
         self._vectors.put(slot, row, age=known.sequence, group=group)
         self._known[slot] = replace(known, judged=judged)
         self._slots[known.name] = slot
+        self._held[known.name[0]] += before is None
 
     def _room(self, sequence: int) -> int | None:
         """A slot for the decision with this sequence; None when all there are hold newer ones."""
@@ -218,6 +226,7 @@ class TicketMemory:
         if oldest.sequence > sequence:
             return None
         del self._slots[oldest.name]
+        self._held[oldest.name[0]] -= 1
         self._known[slot] = None
         return slot
 
@@ -251,6 +260,7 @@ class TicketMemory:
     def _drop(self, gone: Iterable[_Known]) -> None:
         for known in list(gone):
             slot = self._slots.pop(known.name)
+            self._held[known.name[0]] -= 1
             self._known[slot] = None
             self._vectors.drop(slot)
 
