@@ -30,7 +30,8 @@ def nothing(_task: dict[str, Any]) -> None:
 
 @dataclass
 class PaperTracker:
-    """See the module. `fails` are statuses, `cut` (applied, no answer) or errors, one for each write to come."""
+    """See the module. `fails` are statuses, `cut` (applied, no answer), `deaf` (a yes, and nothing
+    done) or errors, one for each write to come."""
 
     path: Path
     conditional: bool = True
@@ -79,7 +80,7 @@ class PaperTracker:
             return _reply(fault, {"error": "told to"}, self.headers)
         if self.conditional and request.headers.get("If-Match") != _etag(task):
             return _reply(412, {})
-        wanted = {**task, **json.loads(request.body)}
+        wanted = {**task, **json.loads(request.body)} if fault != "deaf" else task
         if wanted != task:
             self.put({**wanted, "writes": task.get("writes", 0) + 1})
         later = self.task(task_id)

@@ -174,6 +174,18 @@ def test_what_a_person_chose_stays_though_it_looks_like_nobodys_choice(opens: De
     assert (desk.paper.task()["priority"], desk.paper.keys) == ("normal", [])
 
 
+def test_a_write_that_the_tracker_took_and_passed_over_is_no_success(desk: WriteDesk) -> None:
+    """As Gitea does with labels it does not have."""
+    desk.new()
+    desk.paper.fails = ["deaf"]
+    outcome = desk.run()
+    assert isinstance(outcome, Again)
+    assert (outcome.counts, "shows nothing of it" in outcome.reason, _outcomes(desk)) == (True, True, [])
+    desk.later()
+    assert isinstance(desk.run(), Done)
+    assert (desk.paper.task()["writes"], _outcomes(desk)) == (1, ["written"])
+
+
 def test_while_one_lane_writes_a_task_another_leaves_it(desk: WriteDesk) -> None:
     desk.new("Printer")
     first = desk.lease()

@@ -193,6 +193,8 @@ class WriteBacks:
         if after is None:
             with suppress(HoldfastError):  # it only tells the tracker's word for the priority: the write itself is done
                 after = self._tracker.read(errand.task_id, errand.turn)
+        if after is not None and not after.standing.raw_priority and after.revision == task.revision:
+            return Again(f"{errand.name} took the write and shows nothing of it: expected a label for {said.priority}")
         return self._settle(errand, said, after, "written")
 
     def _settle(
