@@ -43,9 +43,10 @@ class Writer:
     def __init__(self, node: Node) -> None:
         self._node, state = node, node.state
         self._tracker = tracker = Tracker(node.outbound)
-        books = Books(state.journal, node.archive, state.facts, state.jobs, node.measures)
+        sightings = Sightings(state.facts, state.vault)
+        books = Books(state.journal, node.archive, state.facts, sightings, state.jobs, node.measures)
         self._write_backs = WriteBacks(tracker, books)
-        self._backfill = Backfill(tracker, state.facts, Sightings(state.facts, state.vault), state.clock)
+        self._backfill = Backfill(tracker, state.facts, sightings, state.clock)
         self._lock = threading.Lock()
         self._unasked: dict[str, str] = {}
         self._asked_s: dict[str, float] = {}

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from holdfast.apps.triage.sightings import Sightings
 from holdfast.apps.triage.tracker import Tracker, Turn
 from holdfast.apps.triage.writeback import Books, WriteBacks
 from holdfast.apps.triage.writeback_job import QUEUE, unpack_write_back
@@ -139,7 +140,8 @@ def write_desk(counter: Counter, paper: PaperTracker, **terms: Any) -> WriteDesk
     given = {"secret_files": ("standard",), "token_file": "token", "base_url": "https://tasks.example/api", **terms}
     counter.connect("desk", dialect="tasking-space", **given)
     desk, tracker = counter.office.desk, Tracker(paper)
-    books = Books(desk.journal, counter.office.app.archive, desk.facts, counter.jobs, Measures())
+    sightings = Sightings(desk.facts, desk.vault)
+    books = Books(desk.journal, counter.office.app.archive, desk.facts, sightings, counter.jobs, Measures())
     return WriteDesk(counter, paper, WriteBacks(tracker, books), tracker)
 
 

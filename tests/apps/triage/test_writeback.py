@@ -189,12 +189,23 @@ def test_a_write_that_the_tracker_took_and_passed_over_is_no_success(desk: Write
 def test_while_one_lane_writes_a_task_another_leaves_it(desk: WriteDesk) -> None:
     desk.new("Printer")
     first = desk.lease()
-    desk.paper.put({**desk.paper.task(), "title": "Payment service is down for everybody, critical"})
+    desk.paper.put({**desk.paper.task(), "title": "Printer on the second floor"})
     desk.hear()
     seen: list[object] = []
     desk.paper.meanwhile = lambda _: seen.append(desk.run())
     assert isinstance(desk.run(first), Done)
     assert seen == [Again("another write of the task is under way", after_s=0.25, counts=False)]
+
+
+def test_an_older_decision_is_not_written_over_a_newer_one_that_says_otherwise(desk: WriteDesk) -> None:
+    desk.new("Printer")
+    first = desk.lease()
+    desk.paper.put({**desk.paper.task(), "title": "Payment service is down for everybody, critical"})
+    desk.hear()
+    assert "newer decision" in desk.run(first).note
+    assert "writes" not in desk.paper.task()
+    desk.run()
+    assert (desk.paper.task()["writes"], desk.paper.task()["priority"]) == (1, "P0")
 
 
 def test_two_nodes_of_a_pair_write_a_task_once_under_one_key(opens: Desk) -> None:
@@ -279,6 +290,8 @@ def test_what_will_never_work_is_a_dead_letter_with_its_reason(desk: WriteDesk, 
             90.0,
         ),
         ({"retry-after": "soon"}, None),
+        ({"retry-after": "0"}, None),
+        ({"retry-after": "Sat, 21 Nov 2026 11:59:00 GMT", "date": "Sat, 21 Nov 2026 12:00:00 GMT"}, None),
         ({}, None),
     ],
 )

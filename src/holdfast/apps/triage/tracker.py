@@ -146,7 +146,7 @@ def outcome_of(error: HoldfastError) -> Again | Dead:
     """Say what a failure means for the job: what says nothing about the task does not use up its attempts."""
     said = str(error)
     if isinstance(error, TrackerBusy):
-        return Again(said, after_s=error.asked_s, counts=False)
+        return Again(said, after_s=error.asked_s or None, counts=False)  # "now" is what it has just refused
     if isinstance(error, TrackerFailed | Changed | ExchangeUncertain):
         return Again(said)
     if isinstance(error, TaskGone | Refused | MalformedOutgoing):

@@ -16,6 +16,7 @@ from holdfast.apps.triage.connections import Connection, tracker_route, tracker_
 from holdfast.apps.triage.decision import Decision
 from holdfast.apps.triage.dialect import TrackerRefused
 from holdfast.apps.triage.marks import mark_key
+from holdfast.apps.triage.sightings import Sightings
 from holdfast.apps.triage.task import Mark, Task, Values
 from holdfast.apps.triage.telling import values_of
 from holdfast.apps.triage.tracker import Changed, TokenRefused, Tracker, Turn, outcome_of
@@ -37,6 +38,7 @@ __all__ = ["Books", "WriteBacks", "write_key"]
 _MOST_READS = 4  # of one run: somebody who edits without pause gets the tracker to themselves until the next
 _SPARE_S = 2.0  # of the lease, for the ledger
 _BUSY_S = 0.25
+_SUPERSEDED = "a newer decision says otherwise, and is written in its own time"
 _IN_THE_TRACKER = "in the tracker"
 """Who judged, where only the task as it stands says that somebody did."""
 
@@ -48,6 +50,7 @@ class Books:
     journal: Journal
     archive: Archive
     facts: Facts
+    sightings: Sightings
     jobs: Jobs
     measures: Measures
 
@@ -96,7 +99,7 @@ class WriteBacks:
         with self._alone(errand) as alone:
             if not alone:
                 return Again("another write of the task is under way", after_s=_BUSY_S, counts=False)
-            outcome = self._run(errand)
+            outcome = Done(_SUPERSEDED) if self._superseded(errand) else self._run(errand)
         if not isinstance(outcome, Done):
             self._count(errand, "dead" if isinstance(outcome, Dead) else "again")
         return outcome
@@ -273,6 +276,21 @@ class WriteBacks:
 
     def _count(self, errand: _Errand, result: str) -> None:
         self._books.measures.add("write_backs_total", errand.name, result)
+
+    def _superseded(self, errand: _Errand) -> bool:
+        """Say whether this node has judged the task anew since, and otherwise: that decision has a job of its own.
+
+        Without this an older job that had to wait could write over a newer one that found its word there already.
+        """
+        seen = self._books.sightings.last(errand.name, errand.task_id)
+        if seen is None or seen.decision_id == errand.decision.decision_id:
+            return False
+        entry = self._books.journal.find(seen.decision_id)
+        with suppress(NoSuchDecision, DecisionUnreadable):
+            latest = self._books.archive.decision(seen.decision_id)
+            newer = entry is not None and entry.header.sequence > errand.order.sequence
+            return newer and latest.priority != errand.decision.priority
+        return False
 
     def _overruled(self, decision_id: str) -> bool:
         """Say whether a person corrected the priority of that decision; False where nobody can read it any more."""
