@@ -292,6 +292,8 @@ def test_what_will_never_work_is_a_dead_letter_with_its_reason(desk: WriteDesk, 
         ({"retry-after": "soon"}, None),
         ({"retry-after": "0"}, None),
         ({"retry-after": "Sat, 21 Nov 2026 11:59:00 GMT", "date": "Sat, 21 Nov 2026 12:00:00 GMT"}, None),
+        ({"retry-after": "0"}, None),
+        ({"retry-after": "Sat, 21 Nov 2026 11:59:00 GMT", "date": "Sat, 21 Nov 2026 12:00:00 GMT"}, None),
         ({}, None),
     ],
 )
