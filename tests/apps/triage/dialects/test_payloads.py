@@ -157,6 +157,16 @@ def test_gitlab_says_what_changed(changes: dict, kind: EventKind | None) -> None
     assert (said.kind if isinstance(said, Event) else None) == kind
 
 
+def test_of_several_labels_put_on_in_gitlab_at_once_the_priority_counts() -> None:
+    whole = json.loads(BODIES[GITLAB])
+    before, after = (
+        [{"title": one} for one in names] for names in (["priority/P1"], ["a", "priority/P1", "priority/P3"])
+    )
+    whole["object_attributes"]["action"], whole["labels"] = "update", after
+    whole["changes"] = {"labels": {"previous": before, "current": after}}
+    assert _event(GITLAB, json.dumps(whole).encode()).tasks[0].standing.priority == Priority.P3
+
+
 def test_a_priority_a_person_chose_in_jira_counts_even_if_it_is_the_default() -> None:
     event = _event(JIRA)
     assert (event.kind, event.by) == (EventKind.JUDGED, "Leonardo Franchi [Administrator]")

@@ -150,7 +150,7 @@ class GitLab:
             ),
             delivery.project.path_with_namespace,
             place,
-            latest=_latest(delivery.changes),
+            latest=_latest(delivery.changes, place),
         )
         by = delivery.user.username if delivery.user else ""
         return Event(kind=kind, tasks=(task,), by=by, at=_instant(issue.updated_at) or "", name=f"issue.{action}")
@@ -220,9 +220,9 @@ def _changed_labels(changes: Mapping[str, msgspec.Raw] | None) -> set[str]:
     return before ^ after
 
 
-def _latest(changes: Mapping[str, msgspec.Raw] | None) -> str:
+def _latest(changes: Mapping[str, msgspec.Raw] | None, place: Place) -> str:
     before, after = _label_sets(changes)
-    return next(iter(sorted(after - before)), "")
+    return next((one for one in sorted(after - before) if labels.is_judgement(one, place)), "")
 
 
 def _label_sets(changes: Mapping[str, msgspec.Raw] | None) -> tuple[set[str], set[str]]:
