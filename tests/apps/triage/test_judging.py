@@ -127,6 +127,17 @@ def test_one_word_for_two_bands_is_no_disagreement(band: Priority) -> None:
     assert judged_by_a_person(connection, event, _decision(band), seen=seen, written=written) is None
 
 
+@pytest.mark.parametrize(("at", "judged"), [("2026-03-01T10:00:01Z", True), ("2026-03-01T10:00:00Z", False)])
+def test_who_sets_our_priority_back_to_the_trackers_default_has_judged(at: str, judged: bool) -> None:
+    """The commonest correction of a false P0 in Zammad; before our write the default stood there by itself."""
+    connection = dc_replace(_connection("bot"), dialect=DIALECTS["zammad"])
+    task = Task(id="5", title="", standing=Standing(raw_priority="2 normal"))
+    event = Event(kind=EventKind.EDITED, tasks=(task,), by="ann", at=at)
+    written = Written(said=replace(_said(Priority.P0), raw_priority="3 high", revision="2026-03-01T10:00:00Z"))
+    found = judged_by_a_person(connection, event, _decision(Priority.P0), seen=_sighting(), written=written)
+    assert (found.priority if found else None) == (Priority.P2 if judged else None)
+
+
 def test_a_route_is_told_in_our_words_and_our_own_is_none() -> None:
     connection, decision = _connection("bot"), _decision(Priority.P1)
     routes = [

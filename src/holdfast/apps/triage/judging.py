@@ -53,6 +53,8 @@ def judged_by_a_person(
     priority = _priority(standing, decision, seen, told=told)
     if standing.raw_priority and standing.raw_priority == tracker_word(connection, decision.priority):
         priority = None  # a tracker may have one word for two of our bands
+    if known_other:
+        priority = priority or _set_back(connection, event, decision, written)
     if any(one.priority == priority or one.raw_priority == standing.raw_priority != "" for one in ours):
         priority = None
     route = _route(connection, standing, decision, seen=seen)
@@ -72,6 +74,16 @@ def is_older(task: Task, seen: Sighting) -> bool:
 def _is_before(one: str, other: str) -> bool:
     mine, theirs = _instant(one), _instant(other)
     return mine is not None and theirs is not None and mine < theirs
+
+
+def _set_back(connection: Connection, event: Event, decision: Decision, written: Written) -> Priority | None:
+    """Return the band whose word stands there again since our last write, though nobody need have chosen that word."""
+    standing, said = event.tasks[0].standing, written.said
+    word = standing.raw_priority
+    if standing.priority is not None or said is None or word in {"", said.raw_priority}:
+        return None
+    band = next((one for one in Priority if tracker_word(connection, one) == word), None)
+    return band if band != decision.priority and _is_before(said.revision, event.at) else None
 
 
 def _echoed(event: Event, written: Written) -> list[Said]:

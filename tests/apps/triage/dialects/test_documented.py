@@ -104,6 +104,16 @@ def test_otobo_says_no_with_200(code: str, error: type[Exception]) -> None:
         DIALECTS["otobo"].read_reply(Incoming(status=200, body=body), PLACE)
 
 
+@pytest.mark.parametrize(("event", "priority"), [("TicketPriorityUpdate", Priority.P2), ("TicketQueueUpdate", None)])
+def test_in_otobo_the_default_priority_is_chosen_by_whoever_changes_to_it(
+    event: str, priority: Priority | None
+) -> None:
+    ticket = {"TicketID": 7, "Title": "Printer", "Priority": "3 normal"}
+    said = DIALECTS["otobo"].decode({}, json.dumps({"Event": event, "Ticket": ticket}).encode(), PLACE)
+    assert isinstance(said, Event)
+    assert said.tasks[0].standing.priority == priority
+
+
 def test_in_otobo_a_customer_s_text_is_no_mark_of_ours() -> None:
     article = {"Body": explanation_with_mark(VALUES, "a" * 64), "SenderType": "customer"}
     ticket = {"TicketID": 1, "Title": "Fire", "Priority": "4 high", "Article": [article]}

@@ -8,6 +8,7 @@ answer of 200 with an `Error` in it.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 from urllib.parse import quote, urlencode
@@ -34,11 +35,12 @@ _WORDS: Mapping[Priority, str] = {
     Priority.P3: "2 low",
 }
 _BANDS = {**{word: band for band, word in _WORDS.items()}, "1 very low": Priority.P3}
+_CHOSEN = "TicketPriorityUpdate"
 _KINDS: Mapping[str, EventKind] = {
     "TicketCreate": EventKind.CREATED,
     "TicketTitleUpdate": EventKind.EDITED,
     "TicketCustomerUpdate": EventKind.EDITED,
-    "TicketPriorityUpdate": EventKind.JUDGED,
+    _CHOSEN: EventKind.JUDGED,
     "TicketQueueUpdate": EventKind.JUDGED,
 }
 
@@ -111,7 +113,10 @@ class Otobo:
         articles = _articles(delivery.ticket) or _every(delivery.article)
         # Only of a new ticket is it sure that the article is the first one, the request itself.
         whole = kind is EventKind.CREATED or bool(_articles(delivery.ticket))
-        return Event(kind=kind, tasks=(_task(delivery.ticket, articles, place, whole=whole),), name=name)
+        task = _task(delivery.ticket, articles, place, whole=whole)
+        if name == _CHOSEN:
+            task = replace(task, standing=_as_chosen(task.standing, place))
+        return Event(kind=kind, tasks=(task,), name=name)
 
     def read_request(self, task_id: str, place: Place) -> Outgoing:
         """See Dialect. TicketGet; with all articles, of which the first is the request and one may bear our mark."""
@@ -201,11 +206,10 @@ def _task(ticket: _Ticket, articles: tuple[_Article, ...], place: Place, *, whol
 def _standing(ticket: _Ticket, articles: tuple[_Article, ...], place: Place) -> Standing:
     word, queue = ticket.priority or "", ticket.queue or ""
     unset = place.unset or _UNSET
-    ours = {text.casefold(): band for band, text in place.priorities.items()}
     mark = _mark(articles)
     ours_stands = mark is not None and place.priorities.get(mark.priority, _WORDS[mark.priority]) == word
     nobody = (queue.casefold() in _UNSET_QUEUES or queue in place.unset) and queue not in place.routes.values()
-    band = ours.get(word.casefold()) or _BANDS.get(word.casefold())
+    band = _band(word, place)
     priority = None if word in unset else band
     return Standing(
         priority=mark.priority if mark is not None and ours_stands else priority,
@@ -214,6 +218,16 @@ def _standing(ticket: _Ticket, articles: tuple[_Article, ...], place: Place) -> 
         route="" if nobody else queue,
         mark=mark,
     )
+
+
+def _as_chosen(standing: Standing, place: Place) -> Standing:
+    """Return the standing of a ticket whose priority was just changed: the word that nobody chooses was chosen now."""
+    return replace(standing, priority=_band(standing.raw_priority, place))
+
+
+def _band(word: str, place: Place) -> Priority | None:
+    ours = {text.casefold(): band for band, text in place.priorities.items()}
+    return ours.get(word.casefold()) or _BANDS.get(word.casefold())
 
 
 def _mark(articles: tuple[_Article, ...]) -> Mark | None:
