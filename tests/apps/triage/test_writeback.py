@@ -205,7 +205,7 @@ def test_an_older_decision_is_not_written_over_a_newer_one_that_says_otherwise(d
     assert "newer decision" in desk.run(first).note
     assert "writes" not in desk.paper.task()
     desk.run()
-    assert (desk.paper.task()["writes"], desk.paper.task()["priority"]) == (1, "P0")
+    assert (desk.paper.task()["writes"], desk.paper.task()["priority"]) == (1, "P2")
 
 
 def test_two_nodes_of_a_pair_write_a_task_once_under_one_key(opens: Desk) -> None:
@@ -290,8 +290,6 @@ def test_what_will_never_work_is_a_dead_letter_with_its_reason(desk: WriteDesk, 
             90.0,
         ),
         ({"retry-after": "soon"}, None),
-        ({"retry-after": "0"}, None),
-        ({"retry-after": "Sat, 21 Nov 2026 11:59:00 GMT", "date": "Sat, 21 Nov 2026 12:00:00 GMT"}, None),
         ({"retry-after": "0"}, None),
         ({"retry-after": "Sat, 21 Nov 2026 11:59:00 GMT", "date": "Sat, 21 Nov 2026 12:00:00 GMT"}, None),
         ({}, None),
