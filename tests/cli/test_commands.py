@@ -54,6 +54,19 @@ def test_every_command_of_the_table_exists_and_explains_itself() -> None:
             assert "Example: holdfast" in command.help, name
 
 
+@pytest.mark.parametrize("command", ["ledger export", "triage overrides export", "triage pilot"])
+def test_a_file_that_cannot_be_made_exits_73_and_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    file, state = tmp_path / "missing" / "file", str(tmp_path / "state")
+    assert main(["--data", state, "ledger", "erase", "--task", "T", "--yes"]) == 0
+    capsys.readouterr()
+    assert main(["--data", state, *command.split(), "-o", str(file)]) == 73
+    told = capsys.readouterr().err
+    assert told.startswith("holdfast: ")
+    assert (str(file) in told, told.count("\n")) == (True, 1)
+
+
 def test_commands_that_report_print_json_too() -> None:
     without = {
         name

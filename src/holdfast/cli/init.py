@@ -8,14 +8,10 @@ from pathlib import Path
 import click
 
 from holdfast.cli.invocation import invocation
-from holdfast.errors import HoldfastError
+from holdfast.cli.output import CannotCreate
 from holdfast.settings.text import commented_file
 
-__all__ = ["CannotCreate", "init"]
-
-
-class CannotCreate(HoldfastError):
-    """A file that `init` would write cannot be made."""
+__all__ = ["init"]
 
 
 @click.command(help="Write a commented configuration file.\n\nExample: holdfast --config ./holdfast.toml init")

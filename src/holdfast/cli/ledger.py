@@ -10,6 +10,7 @@ import click
 
 from holdfast.cli.exits import Exit
 from holdfast.cli.invocation import as_json, columns, print_json
+from holdfast.cli.output import OutputFile
 from holdfast.cli.owner import call
 
 __all__ = ["ledger"]
@@ -70,7 +71,7 @@ def verify(ctx: click.Context, *, accept_loss: bool, as_json: bool) -> None:
     help="Write every entry as JSON lines, sealed, for a verifier of your own (docs/spec/ledger.md).\n\n"
     "Example: holdfast ledger export -o ledger.jsonl"
 )
-@click.option("-o", "--output", type=click.File("w", lazy=False), default="-", help="File, or - for standard output.")
+@click.option("-o", "--output", type=OutputFile(), default="-", help="File, or - for standard output.")
 @click.option("--after", type=click.IntRange(0), default=0, show_default=True, help="Begin after this sequence.")
 def export(*, output: TextIO, after: int) -> None:
     """Fetch page after page, so that neither side holds the whole ledger."""

@@ -12,6 +12,7 @@ import click
 import msgspec
 
 from holdfast.cli.invocation import as_json, columns, print_json
+from holdfast.cli.output import create
 from holdfast.cli.owner import call
 from holdfast.cli.pilot_history import read_history
 from holdfast.cli.pilot_page import change_words, interval_words, page
@@ -52,8 +53,8 @@ def pilot(context: click.Context, /, *, as_json: bool, output: Path | None, **_o
     """Gather, compute, tell."""
     report = pilot_report(_records(context.params))
     if output is not None:
-        output.write_text(page(report), encoding="utf-8")
-        output.with_suffix(".json").write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2))
+        create(output, page(report).encode())
+        create(output.with_suffix(".json"), msgspec.json.format(msgspec.json.encode(report), indent=2))
     if as_json:
         print_json(report)
         return

@@ -9,6 +9,7 @@ from typing import Any, TextIO
 import click
 
 from holdfast.cli.invocation import as_json, columns, print_json
+from holdfast.cli.output import OutputFile
 from holdfast.cli.owner import call
 
 __all__ = ["accuracy", "corrected_tickets", "drift", "overrides", "why"]
@@ -58,7 +59,7 @@ def overrides() -> None:
     help="Write people's corrections as JSON lines, newest first: the file is what `holdfast triage train --tickets` "
     "reads. It holds the text of tickets.\n\nExample: holdfast triage overrides export -o overrides.jsonl"
 )
-@click.option("-o", "--output", type=click.File("w", lazy=False), default="-", help="File, or - for standard output.")
+@click.option("-o", "--output", type=OutputFile(), default="-", help="File, or - for standard output.")
 @click.option("--team", help="Of this team only.")
 def export(*, output: TextIO, team: str | None) -> None:
     """Fetch page after page, so that neither side holds everything."""
