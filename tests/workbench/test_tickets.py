@@ -93,6 +93,7 @@ def test_a_line_that_is_not_json_is_a_bad_row_and_strict_reading_refuses_it(tmp_
         ("a.csv", b"title,priority\nx,\n", "1 rows without a label"),
         ("a.csv", b"title,priority,date\nx,high,01/02/24\n", "fits %m/%d/%y and %d/%m/%y"),
         ("a.csv", b"title,priority,date\nx,high,whenever\n", "--date-format"),
+        ("a.csv", b"title,priority,date\nx,high,2024-06-01\ny,high,whenever\n", "found 'whenever'"),
     ],
 )
 def test_a_file_that_cannot_be_learnt_from_is_refused_with_one_sentence(

@@ -36,12 +36,14 @@ def choose_format(texts: Sequence[str], *, where: str) -> str:
         return ISO
     if len(fitting) == 1:
         return fitting[0]
-    sample = texts[0].strip()[:40]
     if not fitting:
+        unread = (text for text in texts if all(parse_date(text, one) is None for one in _CANDIDATES))
+        sample = next(unread, texts[0]).strip()[:40]
         raise UnreadableTickets(
             f"{where}: expected dates such as 2024-06-30 or 2024-06-30T12:00:00Z, found {sample!r}; "
             "name the pattern with --date-format, for example '%d %b %Y'"
         )
+    sample = texts[0].strip()[:40]
     raise UnreadableTickets(
         f"{where}: {sample!r} fits {' and '.join(fitting)}; say which with --date-format '{fitting[0]}'"
     )
