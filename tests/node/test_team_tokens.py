@@ -130,3 +130,12 @@ def test_models_are_those_that_answer_its_own_tickets(start: Start, tmp_path: Pa
         False,
         False,
     )
+
+
+def test_while_a_teams_package_is_missing_its_model_keeps_answering_by_name(start: Start) -> None:
+    node = start("[teams.office]\npackage = 'mine'\n[teams.cloud]\npackage = 'theirs'\n")
+    office = holdfast(node, "token", "create", "o", "--role", "operator", "--team", "office").stdout.strip()
+    body = {"inputs": [{"name": "text", "shape": [1], "datatype": "BYTES", "data": ["toner"]}]}
+    told = [ask(node, office, "POST", f"/v2/models/{name}/infer", body) for name in ("mine", "theirs")]
+    assert [one.status for one in told] == [200, 404]
+    assert told[0].json()["model_name"] == "builtin"

@@ -163,18 +163,21 @@ class OpenInferenceEndpoints:
         for one in seen:
             if model == one.serving.package and version in (None, one.serving.version):
                 return one
-        active = seen[0] if seen else self._node.active
-        serving = active.serving
         # A client asks for its model by name; while that has no good version, the built-in rules answer in its place.
-        if version is None and active is self._node.active and model == self._stood_in_for():
-            return active
+        for one in seen:
+            if version is None and one.serving.package == BUILTIN and model == self._wanted(one.team):
+                return one
+        known = " or ".join(dict.fromkeys(f"{one.serving.package!r} version {one.serving.version!r}" for one in seen))
         raise UnknownModel(
-            f"expected model {serving.package!r} version {serving.version!r}, found {model[:80]!r}"
+            f"expected model {known or 'of a configured team'}, found {model[:80]!r}"
             + (f" version {version[:80]!r}" if version else "")
         )
 
-    def _stood_in_for(self) -> str:
-        return self._node.package_name() if self._node.active.serving.package == BUILTIN else ""
+    def _wanted(self, team: str) -> str:
+        """The package that is to answer the tickets of a team."""
+        teams = self._node.loaded.settings.teams
+        own = teams[team].package if team in teams else ""
+        return own.partition("@")[0] or self._node.package_name()
 
 
 def failure(error: BaseException, request_id: str) -> Reply:
