@@ -21,6 +21,7 @@ from holdfast.apps.triage.task import Ignored, Task
 from holdfast.apps.triage.turns import InWork, Turns
 from holdfast.apps.triage.writing import Said, Written
 from holdfast.apps.triage.written import intend
+from holdfast.errors import InvalidInput
 from holdfast.jobs.queue import QueueFull
 from holdfast.ledger.journal import KeyReused
 from holdfast.ledger.query import Query
@@ -113,6 +114,16 @@ def test_a_signed_id_that_brought_no_news_brings_the_same_decision_again(counter
     assert [one.decisions[0].decision_id for one in again] == [decision.decision_id] * 2
     with pytest.raises(KeyReused):
         _generic(counter, _task(id="G-2"), signed_id="msg_2")
+
+
+@pytest.mark.parametrize("labels", [[1, "a", None], [{"a": 2}, ["b"], "a"], {"a": 2}, 5, "a"])
+def test_labels_of_any_kind_are_taken_or_refused(counter: Counter, labels: object) -> None:
+    for number, title in enumerate(("Printer is on fire", "Printer is on fire again")):
+        body = _task(title=title, metadata={"labels": labels}, labels=["network"])
+        try:
+            assert isinstance(_generic(counter, body, signed_id=f"msg_{number}"), Taken)
+        except InvalidInput:
+            continue
 
 
 def test_nothing_is_scored_for_a_bad_signature(counter: Counter) -> None:

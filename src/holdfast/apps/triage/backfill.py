@@ -177,7 +177,7 @@ def _tracker_now(date: str) -> datetime | None:
     """The tracker's own time of day, which needs no clock of ours (RFC 9110, 6.6.1)."""
     try:
         return parsedate_to_datetime(date).astimezone(UTC)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 

@@ -46,7 +46,7 @@ class Sightings:
             for one in task.attachments
         ]
         rest = {name: value for name, value in task.metadata.items() if name != "labels"}
-        kept = sorted(one for one in labels if one not in echoes)
+        kept = sorted((one for one in labels if one not in echoes), key=_CONTENT.encode)  # a stranger's may be no text
         content = _CONTENT.encode((task.title, task.description, files, rest, kept))
         return self._vault.hmac("idempotency", b"scored\0" + content)
 

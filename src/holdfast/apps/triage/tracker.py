@@ -178,5 +178,5 @@ def _instant_s(text: str) -> float | None:
     """Seconds since 1970 of an HTTP date (RFC 9110, 5.6.7)."""
     try:
         return parsedate_to_datetime(text).timestamp()
-    except ValueError:
+    except (ValueError, OverflowError):
         return None

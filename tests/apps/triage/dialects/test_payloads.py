@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from holdfast.apps.triage.decision import Priority
 from holdfast.apps.triage.dialect import MalformedEvent, Place
 from holdfast.apps.triage.dialects import DIALECTS
+from holdfast.apps.triage.dialects.replies import instant
 from holdfast.apps.triage.task import Event, EventKind, Ignored
 
 VECTORS = Path(__file__).parents[3] / "vectors" / "webhooks"
@@ -29,6 +30,7 @@ JUNK = st.one_of(
     st.just([[{}]]),
     st.just("../../admin"),
     st.just("\x00"),
+    st.just("9999-12-31T23:59:59-23:00"),
 )
 
 
@@ -155,6 +157,13 @@ def test_gitlab_says_what_changed(changes: dict, kind: EventKind | None) -> None
     whole["object_attributes"]["action"], whole["changes"] = "update", changes
     said = _decode(GITLAB, json.dumps(whole).encode())
     assert (said.kind if isinstance(said, Event) else None) == kind
+
+
+@pytest.mark.parametrize(
+    "text", ["9999-12-31T23:59:59-23:00", "1970-01-01T00:00:00+23:59", "0001-01-01T00:00:00+09:00"]
+)
+def test_an_instant_at_the_end_of_time_breaks_nothing(text: str) -> None:
+    assert instant(text) in {None, "1969-12-31T00:01:00Z"}
 
 
 def test_of_several_labels_put_on_in_gitlab_at_once_the_priority_counts() -> None:

@@ -33,7 +33,7 @@ def _read(body: bytes, place: Place, etag: str) -> Task:
     found = decoded(_TASK, body, "generic task")
     standing = rest_standing(found, place)
     labels = other_labels(standing, place)
-    ours = set(standing.labels) - set(labels)
+    ours = tuple(one for one in standing.labels if one not in labels)
     given = found.metadata.get("labels", labels)
     if isinstance(given, list):
         labels = [one for one in given if one not in ours]

@@ -57,7 +57,10 @@ def instant(text: str | None) -> str | None:
         return None
     if moment.tzinfo is None or len(text) == len("2026-05-01"):
         return text
-    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    try:
+        return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    except OverflowError:  # the last day there is, in a time zone where it ends later
+        return None
 
 
 def next_page(link: str) -> str:
