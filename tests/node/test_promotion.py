@@ -125,6 +125,15 @@ def test_what_is_promoted_cannot_be_stopped_as_if_that_took_it_back(tmp_path: Pa
         assert in_force(node) == AFTER
 
 
+def test_promoted_rules_go_where_the_data_directory_is_moved_to(tmp_path: Path) -> None:
+    with node_at(tmp_path / "here") as node:
+        begin(node)
+        promote(node, "better", by="emily")
+    (tmp_path / "here").rename(tmp_path / "there")
+    with node_at(tmp_path / "there") as node:
+        assert in_force(node) == AFTER
+
+
 def test_a_candidate_that_no_longer_fits_the_settings_is_not_promoted(tmp_path: Path) -> None:
     with node_at(tmp_path) as node:
         begin(node, "first", Candidate(bands={"p1": 85.0}))

@@ -14,6 +14,7 @@ from holdfast.apps.triage.vocabulary import read_builtin_vocabulary
 from holdfast.manifest import Manifest
 from holdfast.runtime.limits import WorkerLimits
 from holdfast.settings.loading import Loaded
+from holdfast.settings.place import PROMOTED
 from holdfast.settings.rubric import rubric_of
 from holdfast.settings.tree import Settings
 from holdfast.store.choice import InstallLimits
@@ -98,16 +99,20 @@ def policy_of(loaded: Loaded) -> Policy:
 def rules_path(loaded: Loaded) -> Path | None:
     """Where the rule file is: relative names count from the configuration file."""
     name = loaded.settings.triage.rules_file
-    return _beside_configuration(loaded, name) if name else None
+    return _beside_configuration(loaded, "triage", name) if name else None
 
 
 def team_rules(loaded: Loaded) -> dict[str, tuple[Path, RuleSet]]:
     """The rules of each team that has its own, and where they are. Raises InvalidRules."""
     teams = {name: team.rules_file for name, team in loaded.settings.teams.items() if team.rules_file}
-    paths = {name: _beside_configuration(loaded, file) for name, file in teams.items()}
+    paths = {name: _beside_configuration(loaded, f"teams.{name}", file) for name, file in teams.items()}
     return {name: (path, read_rules(path)) for name, path in paths.items()}
 
 
-def _beside_configuration(loaded: Loaded, name: str) -> Path:
+def _beside_configuration(loaded: Loaded, section: str, name: str) -> Path:
+    """`name` beside the first file; what was promoted is beside the file that says so, wherever it was moved to."""
+    said = Path(loaded.origins.get(f"{section}.rules_file", "").rpartition(":")[0])
+    if said.name == PROMOTED:
+        return said.absolute().parent / name
     base = loaded.files[0].absolute().parent if loaded.files else Path.cwd()
     return base / name

@@ -82,7 +82,7 @@ def _wanted(node: Node, experiment: Experiment) -> dict[str, Any]:
     if candidate.rules is not None:
         rules = node.state.directory / f"promoted-{experiment.name}.rules.toml"
         write_durably(rules, candidate.rules.encode(), mode=_MODE)
-        wanted[f"{section}.rules_file"] = str(rules.absolute())
+        wanted[f"{section}.rules_file"] = rules.name  # beside the file that says so: the data directory may be moved
     if candidate.package:
         wanted[f"{section}.package"] = candidate.package.partition("@")[0]
     return wanted
