@@ -212,8 +212,9 @@ def test_an_issue_announced_twice_in_other_words_is_scored_once(counter: Counter
     assert len(counter.orders()) == 1
 
 
-def test_our_own_write_back_is_ignored(counter: Counter) -> None:
-    counter.connect(account="holdfast-bot")
+@pytest.mark.parametrize("account", ["holdfast-bot", "Holdfast-Bot"])
+def test_our_own_write_back_is_ignored(counter: Counter, account: str) -> None:
+    counter.connect(account=account)
     counter.hand_in(issue())
     own = issue(action="labeled", by="holdfast-bot", label="priority/P0", labels=["priority/P0"], **LATER)
     outcome = counter.hand_in(own)

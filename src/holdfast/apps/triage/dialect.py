@@ -71,6 +71,10 @@ class Place:
     project: str = ""
     """Where listing needs one: `owner/repo`, a project key, a group."""
 
+    def is_ours(self, by: str) -> bool:
+        """Say whether `by` is the account; trackers tell accounts apart by more than upper and lower case."""
+        return bool(self.account) and by.casefold() == self.account.casefold()
+
     def __repr__(self) -> str:
         """Show no token."""
         return f"Place({self.base_url})"

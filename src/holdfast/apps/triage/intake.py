@@ -157,9 +157,8 @@ class Intake:
             return self._delivered(use) or self._act(connection, event, use, arrival)
 
     def _act(self, connection: Connection, event: Event, use: _Use, arrival: Arrival) -> Outcome:
-        account = connection.place.account
-        if event.kind is not EventKind.CREATED and account and event.by == account:
-            return Ignored(f"{event.name} by {account}: our own write-back")
+        if event.kind is not EventKind.CREATED and connection.place.is_ours(event.by):
+            return Ignored(f"{event.name} by {event.by}: our own write-back")
         if event.kind is not EventKind.JUDGED and any(task.closed for task in event.tasks):
             return Ignored(f"{event.name}: the task is closed")
         names = frozenset(f"{connection.name}\0{task.id}" for task in event.tasks)

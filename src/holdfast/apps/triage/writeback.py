@@ -167,12 +167,12 @@ class WriteBacks:
         deed = deeds.get(place.label_prefix + standing.raw_priority)
         if deed is None or standing.priority is None:
             return verdict
-        if not place.account or deed.by != place.account:
+        if not place.is_ours(deed.by):
             return Yield(replace(verdict.judged, by=deed.by, at=deed.at))
         if not task.revision or not errand.order.revision.startswith(task.revision):
             return Keep("another node has written since")
         routed = deeds.get(standing.route)
-        route = standing.route if routed is not None and routed.by == place.account else ""
+        route = standing.route if routed is not None and place.is_ours(routed.by) else ""
         mark = Mark(decision_id="", priority=standing.priority, route=route, key="")
         return decide(replace(task, standing=replace(standing, mark=mark)), errand.values, known, errand.order)
 

@@ -330,7 +330,7 @@ def _account(user: _User | None, place: Place) -> str:
     """The account by whichever of its names the connection knows it, else by the one people read."""
     if user is None:
         return ""
-    if place.account and place.account in (user.name, user.accountId, user.emailAddress):
+    if any(map(place.is_ours, filter(None, (user.name, user.accountId, user.emailAddress)))):
         return place.account
     return user.displayName or _name(user)
 
