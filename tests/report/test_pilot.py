@@ -6,6 +6,7 @@ import random
 import statistics
 
 import pytest
+from msgspec import structs
 
 from holdfast.cli.pilot_page import page
 from holdfast.report.handled import Handled
@@ -145,3 +146,11 @@ def test_the_page_fetches_nothing_and_says_what_is_missing() -> None:
 def test_tasks_of_two_teams_with_one_name_are_two_tasks() -> None:
     ours, theirs = (Handled(task_id="1", team=team, priority="P0", final_priority="P0") for team in ("office", "cloud"))
     assert report([], [ours, theirs]).tasks == 2
+
+
+def test_a_persons_word_stands_when_the_task_is_scored_again() -> None:
+    scored = decided(6, overridden=6)
+    again = [structs.replace(one, final_priority="P0", overridden=False) for one in scored]
+    rate = figure(report([], scored + again), "false_p0_rate").after
+    assert rate is not None
+    assert rate.estimate == 1.0

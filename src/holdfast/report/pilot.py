@@ -91,15 +91,16 @@ def pilot_report(records: Records) -> PilotReport:
 
 
 def _earlier(first: Handled | None, later: Handled) -> Handled:
-    """The first decision on a task, with what people said of a later one: that is how it ended."""
+    """The first decision on a task, with how it ended: by a person's last word, else by the node's."""
     if first is None:
         return later
     corrected = bool(first.overridden) or bool(later.overridden)
+    ended = first if first.overridden and not later.overridden else later
     return msgspec.structs.replace(
         first,
         told_s=first.told_s or later.told_s,
         overridden=corrected,
-        final_priority=later.final_priority,
+        final_priority=ended.final_priority,
     )
 
 
