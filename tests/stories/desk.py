@@ -154,8 +154,9 @@ class Storm:
 
     def _kill(self, kills: int, done: threading.Event) -> None:
         node = self.desk.node
+        longest_s = 0.3 + len(self.deliveries) / 10_000  # a short storm is hit while it lasts, too
         for _ in range(kills):
-            done.wait(self.rng.uniform(0.3, 1.5))
+            done.wait(self.rng.uniform(0.1, longest_s))
             node.stop(signal.SIGKILL)
             node.start()
 

@@ -38,7 +38,7 @@ def _each_once(state: dict[str, Any], tasks: int) -> bool:
 
 
 @pytest.mark.parametrize("idempotent", ["yes", "no"])
-def test_three_hundred_webhooks_and_two_kills_write_each_task_once(tmp_path: Path, idempotent: str) -> None:
+def test_a_hundred_and_fifty_webhooks_and_two_kills_write_each_task_once(tmp_path: Path, idempotent: str) -> None:
     state = _storm(tmp_path, tasks=150, kills=2, idempotent=idempotent)
     assert _each_once(state, 150)
     assert state["overruled"] == []
