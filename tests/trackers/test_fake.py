@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -98,3 +99,13 @@ def test_every_tracker_refuses_a_wrong_token(name: str) -> None:
         content = response.read()
         connected.close()
         assert response.status in {401, 403} or b"AuthFail" in content
+
+
+def test_a_write_that_was_cut_inside_its_body_changes_nothing(fake: FakeTracker) -> None:
+    number, before = fake.create("Server down"), fake.state()["calls"]["write"]
+    with socket.create_connection(("127.0.0.1", fake.port), timeout=5) as client:
+        head = f"PATCH /api/tasks/TS-{number} HTTP/1.1\r\nHost: fake\r\nAuthorization: Bearer {TOKEN}\r\n"
+        client.sendall(head.encode() + b"Idempotency-Key: k2\r\nContent-Length: 30\r\n\r\n")
+        client.shutdown(socket.SHUT_WR)
+        assert client.recv(1) == b""
+    assert fake.state()["calls"]["write"] == before
