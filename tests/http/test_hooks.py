@@ -94,7 +94,7 @@ def test_a_bad_signature_is_401_and_says_which_header(hooked: Served) -> None:
 
 def test_signature_comes_before_parsing(hooked: Served) -> None:
     assert deliver(hooked, b"{not json", secret="a guess that is long enough").status == 401
-    assert deliver(hooked, b"{not json").status == 422
+    assert deliver(hooked, b"{not json").status == 400
 
 
 @pytest.mark.parametrize("name", sorted(one.name for one in (PAYLOADS / "github").iterdir()))
@@ -228,3 +228,10 @@ def test_no_answer_shows_a_secret(hooked: Served) -> None:
     shown = b"".join(one.body for one in answers) + hooked.log_path.read_bytes()
     assert SECRET.encode() not in shown
     assert json.loads(answers[0].body)["status"] == 401
+
+
+@pytest.mark.parametrize("deep", [b"[" * 100_000, b'{"a":' * 1000 + b"1" + b"}" * 1000], ids=["open", "whole"])
+def test_a_deep_body_is_held_against_its_signature_before_it_is_looked_at(hooked: Served, deep: bytes) -> None:
+    assert deliver(hooked, deep, secret="another one, that signs nothing").status == 401
+    assert deliver(hooked, deep).status == 400
+    assert hooked.ask("GET", "/livez").status == 200

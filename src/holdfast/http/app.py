@@ -15,12 +15,13 @@ from holdfast.access import Caller, require_need
 from holdfast.errors import HoldfastError
 from holdfast.http.doorman import Doorman
 from holdfast.http.gate import Gate, check_direct, check_length, check_media_type, check_single_host
+from holdfast.http.json_part import json_part
 from holdfast.http.limiter import Limiter
 from holdfast.http.messages import Endpoint, Reply, Request
-from holdfast.http.nesting import deeper_than, json_part
 from holdfast.http.problems import BodyTooLarge, MalformedBody, NoSuchPath, problem
 from holdfast.http.table import MethodNotAllowed, RouteTable
 from holdfast.measure import Measures
+from holdfast.nesting import deeper_than
 from holdfast.node.log import Log
 
 __all__ = ["App", "AppLimits", "ClientGone"]
@@ -129,12 +130,16 @@ class App:
         limiter.require_slot()  # before the body: a node that is full must not read what it will refuse
         if request.method in _WITH_BODY:
             request.body = await self._read_body(receive)
-            if deeper_than(json_part(request.body, request.headers, endpoint.media_types), self._limits.depth):
-                raise MalformedBody(f"body: expected JSON nested at most {self._limits.depth} deep, found deeper")
+            if not endpoint.proves:
+                self._check_depth(endpoint, request)
         groupable = endpoint.groupable and b"idempotency-key" not in request.headers
         reply: Reply = await limiter.run(endpoint.call, request, groupable=groupable)
         assert isinstance(reply, Reply)  # noqa: S101  # what comes out of a thread is untyped; a bug must end in a problem
         return reply
+
+    def _check_depth(self, endpoint: Endpoint, request: Request) -> None:
+        if deeper_than(json_part(request.body, request.headers, endpoint.media_types), self._limits.depth):
+            raise MalformedBody(f"body: expected JSON nested at most {self._limits.depth} deep, found deeper")
 
     async def _read_body(self, receive: _Receive) -> bytes:
         chunks: list[bytes] = []

@@ -56,6 +56,7 @@ class HookEndpoints:
                 template="/v1/hooks/{connection}",
                 call=self.take,
                 needs=None,
+                proves=True,
                 stage="answering",
                 summary="Take a tracker's webhook: 200 with the decision, 202 when it will be written back.",
                 takes=dict[str, Any],

@@ -84,3 +84,5 @@ class Endpoint:
     """What a caller must have once the node has tokens; None: it tells nothing, or wants a proof of its own."""
     socket_only: bool = False
     """Served on the owner socket only."""
+    proves: bool = False
+    """The endpoint holds the body against a signature before anything reads it, its nesting included."""

@@ -74,6 +74,7 @@ STATUSES: Mapping[str, int] = {
     "UnknownModel": 404,
     "NoSuchModel": 404,
     "MalformedTicket": 400,
+    "UnreadableEvent": 400,
     "NoSuchDecision": 404,
     "NothingKnown": 404,
     "NoSuchExperiment": 404,

@@ -86,6 +86,7 @@ class Hooks:
             body=body,
             now_s=clock.wall_at().timestamp() if clock.wall_trusted() else None,
             tolerance_s=float(connection.terms.tolerance_s),
+            depth=self._node.loaded.settings.limits.depth,
         )
         try:
             outcome = self._intake.take(connection, delivery, arrival)

@@ -11,7 +11,17 @@ from holdfast.apps.triage.task import Deed, Event, Ignored, Listing, Task, Value
 from holdfast.errors import InvalidInput, Refused
 from holdfast.exchange import Incoming, Outgoing
 
-__all__ = ["Ability", "Dialect", "MalformedEvent", "Place", "Scheme", "TaskGone", "TrackerRefused", "Witness"]
+__all__ = [
+    "Ability",
+    "Dialect",
+    "MalformedEvent",
+    "Place",
+    "Scheme",
+    "TaskGone",
+    "TrackerRefused",
+    "UnreadableEvent",
+    "Witness",
+]
 
 Scheme = Literal[
     "standard-webhooks",  # webhook-id, webhook-timestamp, webhook-signature
@@ -27,6 +37,10 @@ Scheme = Literal[
 
 class MalformedEvent(InvalidInput):
     """A signed delivery that is not what the dialect's tracker sends."""
+
+
+class UnreadableEvent(MalformedEvent):
+    """It is not even JSON that the node reads."""
 
 
 class TaskGone(Refused):

@@ -22,7 +22,7 @@ from holdfast.apps.triage.app import Call, TriageApp
 from holdfast.apps.triage.archive import Correction, DecisionUnreadable, Heard, NoSuchDecision
 from holdfast.apps.triage.connections import Connection, tracker_route
 from holdfast.apps.triage.decision import Decision
-from holdfast.apps.triage.dialect import MalformedEvent
+from holdfast.apps.triage.dialect import MalformedEvent, UnreadableEvent
 from holdfast.apps.triage.drafting import Snapshot
 from holdfast.apps.triage.judging import Sighting, is_older, judged_by_a_person
 from holdfast.apps.triage.records import OVERRIDE, unpack_decision, unpack_override
@@ -42,6 +42,7 @@ from holdfast.errors import HumanNeeded, Unavailable
 from holdfast.facts import Facts, Seen
 from holdfast.job import NewJob
 from holdfast.ledger.journal import Journal, KeyReused
+from holdfast.nesting import deeper_than
 from holdfast.vault import Vault
 
 __all__ = ["Arrival", "ConnectionUnready", "Intake", "NotKept", "Outcome", "Overruled", "Shelves", "Taken"]
@@ -136,6 +137,8 @@ class Intake:
         if not connection.secrets.texts:
             raise ConnectionUnready(f"connection {connection.name}: {connection.fault}")
         proof = prove(delivery, connection.dialect.scheme, connection.secrets)
+        if deeper_than(delivery.body, delivery.depth):
+            raise UnreadableEvent(f"delivery: expected JSON nested at most {delivery.depth} deep, found deeper")
         digest = hashlib.sha256(delivery.body)
         event_id = proof.signed_id or digest.hexdigest()
         use = _Use(f"hook:{connection.name}:{event_id}", digest.digest(), event_id)

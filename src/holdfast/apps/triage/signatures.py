@@ -68,6 +68,8 @@ class Delivery:
     """Seconds since 1970; None while the node's clock cannot be trusted: then no time stamp is judged, and what was
     delivered before is known by the store of seen ids alone."""
     tolerance_s: float
+    depth: int = 64
+    """Deepest nesting that is read."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import msgspec
 
-from holdfast.apps.triage.dialect import MalformedEvent, TaskGone, TrackerRefused
+from holdfast.apps.triage.dialect import MalformedEvent, TaskGone, TrackerRefused, UnreadableEvent
 from holdfast.exchange import Incoming
 
 __all__ = ["decoded", "encode", "instant", "next_page", "reply_body", "safe_path"]
@@ -28,8 +28,10 @@ def decoded(decoder: msgspec.json.Decoder[T], body: bytes, what: str) -> T:
     """Decode `body`, which came from a tracker. Raises MalformedEvent."""
     try:
         return decoder.decode(body)
+    except msgspec.ValidationError as error:
+        raise MalformedEvent(f"{what}: {str(error)[:_SHOWN]}") from error
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise MalformedEvent(f"{what}: expected its JSON in UTF-8, found {str(error)[:_SHOWN]}") from error
+        raise UnreadableEvent(f"{what}: expected its JSON in UTF-8, found {str(error)[:_SHOWN]}") from error
 
 
 def reply_body(reply: Incoming, what: str) -> bytes:
