@@ -114,6 +114,14 @@ def test_a_ticket_erased_or_scored_anew_meanwhile_is_left_alone(resting: Served)
     assert len(decisions(resting, "T-edited")) == 2
 
 
+def test_where_no_package_is_left_nothing_waits_for_one(resting: Served) -> None:
+    score(resting, "T-1")
+    shutil.rmtree(resting.data / "packages")
+    resting.start()
+    assert settled(resting)
+    assert (events(resting), len(decisions(resting, "T-1"))) == ([], 1)
+
+
 def test_nodes_killed_on_the_way_make_it_again_exactly_once(resting: Served) -> None:
     tasks = [f"T-{n}" for n in range(3)]
     for task in tasks:

@@ -28,7 +28,7 @@ from holdfast.finding import Finding
 from holdfast.job import Again, Dead, Done, Lease, NewJob, Outcome
 from holdfast.node.active import Active
 from holdfast.record import Draft
-from holdfast.tier import Tier
+from holdfast.tier import Reason, Tier
 
 if TYPE_CHECKING:
     from holdfast.database import Transaction
@@ -95,6 +95,8 @@ class Reprocess:
             return Done("the decision was erased")
         end_s = time.monotonic() + _WAIT_S
         while (active := self._best(record)) is None:
+            if self._has_no_better(record):
+                return Done("no package is installed, so the built-in rules are the best there is")
             if self._node.parts.lanes.stopping.wait(_LOOK_EVERY_S) or time.monotonic() > end_s:
                 return Again("the full tier is not back", after_s=_PAUSE_S, counts=False)
         return self._decide(_Case(order, record, active), lease)
@@ -106,6 +108,11 @@ class Reprocess:
             return None  # a package was degraded then: it will be back, or another
         best = active.engines.configured
         return active if best is not Tier.FULL or self._node.full_is_free(active) else None
+
+    def _has_no_better(self, record: DecisionRecord) -> bool:
+        """Say whether the built-in rules are what the node is to answer with, not what it fell to."""
+        active = self._node.active_for(record.read_ticket(), record.decision.team)
+        return active.loadout.absent.get(Tier.FULL) is Reason.NO_PACKAGE
 
     def _decide(self, case: _Case, lease: Lease) -> Outcome:
         node, first = self._node, case.record.decision
