@@ -39,7 +39,7 @@ class Authority:
         directory.mkdir(parents=True, exist_ok=True)
         self._directory, self._name = directory, _name(name)
         self._key = ec.generate_private_key(ec.SECP256R1())
-        self._issued = 0
+        self._issued = self._lists = 0
         certificate = (
             self._builder(self._name, self._key.public_key(), days=(-3650, 3650))
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
@@ -72,8 +72,10 @@ class Authority:
     def revoke(self, *issued: Issued) -> bytes:
         """A list, in PEM, of those that count no more."""
         now = datetime.now(UTC)
+        self._lists += 1  # each is a second younger: of two lists of one second OpenSSL takes the first it was given
+        younger = timedelta(days=1) - timedelta(seconds=self._lists)
         made = x509.CertificateRevocationListBuilder().issuer_name(self._name)
-        made = made.last_update(now - timedelta(days=1)).next_update(now + timedelta(days=30))
+        made = made.last_update(now - younger).next_update(now + timedelta(days=30))
         for one in issued:
             serial = x509.load_pem_x509_certificate(one.certificate.read_bytes()).serial_number
             gone = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(now).build()
