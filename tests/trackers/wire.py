@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 from tests.trackers.board import Board, Card
 
-__all__ = ["Reply", "Request", "Route", "answer", "basic", "found", "page", "seconds"]
+__all__ = ["Reply", "Request", "Route", "answer", "basic", "commenting", "found", "page", "seconds"]
 
 
 @dataclass(frozen=True)
@@ -84,3 +84,16 @@ def basic(headers: Mapping[str, str]) -> str:
     """`user:password` of an Authorization header; empty where there is none."""
     kind, _, text = headers.get("authorization", "").partition(" ")
     return base64.b64decode(text).decode() if kind.lower() == "basic" else ""
+
+
+def commenting(missing: Any) -> Answerer:
+    """What takes a comment on the card of the route's first part; `missing` is said where there is none."""
+
+    def comment(request: Request, board: Board, parts: tuple[str, ...]) -> Reply:
+        card = found(board, parts[0])
+        if card is None:
+            return Reply(404, missing)
+        board.edit(card.number, request.account, {"comment": request.json()["body"]})
+        return Reply(201, {"id": len(card.comments), "body": card.comments[-1].text})
+
+    return comment

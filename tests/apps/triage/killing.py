@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import apsw
@@ -20,6 +21,9 @@ from holdfast.apps.triage.vocabulary import read_builtin_vocabulary
 from tests.apps.triage.counter import issue, open_counter
 
 ACKNOWLEDGED = 7
+POLICY = Policy(Rubric(), KeywordMatcher(read_builtin_vocabulary()))
+Act = Callable[[Path, Policy, int | None], int]
+"""Does something in a directory, killed before that statement; returns how many statements it took."""
 
 
 class Executioner:
@@ -54,13 +58,13 @@ def take(directory: Path, policy: Policy, at: int | None) -> int:
     return executioner.count
 
 
-def in_a_process(directory: Path, policy: Policy, at: int | None) -> tuple[int, int]:
-    """Do it in a child; return its wait status and the statements it counted."""
+def in_a_process(directory: Path, act: Act, at: int | None) -> tuple[int, int]:
+    """Do `act` in a child; return its wait status and the statements it counted."""
     directory.mkdir()
     read, write = os.pipe()
     child = os.fork()
     if child == 0:
-        count = take(directory, policy, at)
+        count = act(directory, POLICY, at)
         os.write(write, str(count).encode())
         os._exit(ACKNOWLEDGED)
     os.close(write)
@@ -69,16 +73,16 @@ def in_a_process(directory: Path, policy: Policy, at: int | None) -> tuple[int, 
         return status, int(pipe.read() or 0)
 
 
-def main(root: Path, kills: int) -> None:
-    policy = Policy(Rubric(), KeywordMatcher(read_builtin_vocabulary()))
-    status, statements = in_a_process(root / "whole", policy, None)
+def kill_at_each(root: Path, act: Act, *, kills: int) -> None:
+    """Do `act` whole, then again and again, killed before each of its statements in turn and after the last."""
+    status, statements = in_a_process(root / "whole", act, None)
     assert os.waitstatus_to_exitcode(status) == ACKNOWLEDGED
     for number in range(kills):
         at = number % (statements + 1)
-        status, _ = in_a_process(root / str(number), policy, at)
+        status, _ = in_a_process(root / str(number), act, at)
         assert os.waitstatus_to_exitcode(status) == -signal.SIGKILL, (at, status)
         print(at, statements, flush=True)  # noqa: T201  # what the test reads
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))
+    kill_at_each(Path(sys.argv[1]), take, kills=int(sys.argv[2]))

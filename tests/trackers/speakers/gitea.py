@@ -12,7 +12,7 @@ from tests.trackers import signing
 from tests.trackers.board import Board, Card, Change
 from tests.trackers.speakers import forge
 from tests.trackers.speakers.speaker import TOKEN
-from tests.trackers.wire import Reply, Request, Route, answer, found, page, seconds
+from tests.trackers.wire import Reply, Request, Route, answer, commenting, found, page, seconds
 
 __all__ = ["Gitea"]
 
@@ -146,14 +146,6 @@ def _timeline(request: Request, board: Board, parts: tuple[str, ...]) -> Reply:
     return Reply(200, events[: int(request.get("limit", "30"))])
 
 
-def _comment(request: Request, board: Board, parts: tuple[str, ...]) -> Reply:
-    card = found(board, parts[0])
-    if card is None:
-        return Reply(404, _MISSING)
-    board.edit(card.number, request.account, {"comment": request.json()["body"]})
-    return Reply(201, {"id": len(card.comments), "body": card.comments[-1].text})
-
-
 def _list(request: Request, board: Board, parts: tuple[str, ...]) -> Reply:
     """Newest first by creation, whatever is asked; 50 a page at most by default; `X-Total-Count`."""
     del parts
@@ -176,7 +168,7 @@ _ROUTES: tuple[Route, ...] = (
     ("GET", _ISSUE + "/timeline", _timeline),
     ("POST", _ISSUE + "/labels", _labels),
     ("PUT", _ISSUE + "/labels", _labels),
-    ("POST", _ISSUE + "/comments", _comment),
+    ("POST", _ISSUE + "/comments", commenting(_MISSING)),
     ("GET", "/repos/acme/shop/labels", _known),
     ("POST", "/repos/acme/shop/labels", _new_label),
     ("GET", "/repos/acme/shop/issues", _list),

@@ -13,7 +13,7 @@ from tests.trackers import signing
 from tests.trackers.board import Board, Card, Change
 from tests.trackers.speakers import forge
 from tests.trackers.speakers.speaker import TOKEN
-from tests.trackers.wire import Reply, Request, Route, answer, found, page, seconds
+from tests.trackers.wire import Reply, Request, Route, answer, commenting, found, page, seconds
 
 __all__ = ["GitHub"]
 
@@ -148,14 +148,6 @@ def _events(request: Request, board: Board, parts: tuple[str, ...]) -> Reply:
     return Reply(200, events[: int(request.get("per_page", "30"))])
 
 
-def _comment(request: Request, board: Board, parts: tuple[str, ...]) -> Reply:
-    card = found(board, parts[0])
-    if card is None:
-        return Reply(404, _MISSING)
-    board.edit(card.number, request.account, {"comment": request.json()["body"]})
-    return Reply(201, {"id": len(card.comments), "body": card.comments[-1].text})
-
-
 def _list(request: Request, board: Board, parts: tuple[str, ...]) -> Reply:
     """Default order: newest first by creation; default state: open; at most 100 a page."""
     del parts
@@ -181,6 +173,6 @@ _ROUTES: tuple[Route, ...] = (
     ("POST", _ISSUE + "/labels", _labels),
     ("PUT", _ISSUE + "/labels", _labels),
     ("DELETE", _ISSUE + "/labels/([^/]+)", _unlabel),
-    ("POST", _ISSUE + "/comments", _comment),
+    ("POST", _ISSUE + "/comments", commenting(_MISSING)),
     ("GET", "/repos/acme/shop/issues", _list),
 )

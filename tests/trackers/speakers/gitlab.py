@@ -11,7 +11,7 @@ from typing import Any
 from tests.trackers import signing
 from tests.trackers.board import Board, Card, Change
 from tests.trackers.speakers.speaker import TOKEN
-from tests.trackers.wire import Reply, Request, Route, answer, found, page
+from tests.trackers.wire import Reply, Request, Route, answer, commenting, found, page
 
 __all__ = ["GitLab"]
 
@@ -191,14 +191,6 @@ def _label_events(request: Request, board: Board, parts: tuple[str, ...]) -> Rep
     return Reply(200, events[: int(request.get("per_page", "20"))], {"X-Next-Page": ""})
 
 
-def _note(request: Request, board: Board, parts: tuple[str, ...]) -> Reply:
-    card = found(board, parts[0])
-    if card is None:
-        return Reply(404, _MISSING)
-    board.edit(card.number, request.account, {"comment": request.json()["body"]})
-    return Reply(201, {"id": len(card.comments), "body": card.comments[-1].text})
-
-
 def _list(request: Request, board: Board, parts: tuple[str, ...]) -> Reply:
     """`updated_after` is inclusive; order_by=created_at and sort=desc by default; `X-Next-Page`."""
     del parts
@@ -220,6 +212,6 @@ _ROUTES: tuple[Route, ...] = (
     ("GET", _ISSUE, _read),
     ("PUT", _ISSUE, _update),
     ("GET", _ISSUE + "/resource_label_events", _label_events),
-    ("POST", _ISSUE + "/notes", _note),
+    ("POST", _ISSUE + "/notes", commenting(_MISSING)),
     ("GET", _PROJECT + "/issues", _list),
 )

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Literal
-from urllib.parse import quote, urlencode
 
 import msgspec
 
 from holdfast.apps.triage.decision import Priority
 from holdfast.apps.triage.dialect import Ability, MalformedEvent, Place, Scheme
-from holdfast.apps.triage.dialects import labels
-from holdfast.apps.triage.dialects.replies import decoded, encode, instant, next_page, reply_body, safe_path
+from holdfast.apps.triage.dialects import forge, labels
+from holdfast.apps.triage.dialects.replies import decoded, instant, next_page, reply_body, safe_path
 from holdfast.apps.triage.task import Deed, Event, EventKind, Ignored, Listing, Task, Values
 from holdfast.exchange import Incoming, Outgoing
 
@@ -24,50 +23,34 @@ __all__ = ["Gitea"]
 _PAGE = 50  # the most it gives unless its administrator allows more
 
 
-class _Present(msgspec.Struct, frozen=True):
-    """An object of which only matters that it is there."""
-
-
-class _User(msgspec.Struct, frozen=True):
-    login: str = ""
-
-
-class _Label(msgspec.Struct, frozen=True):
-    name: str
-
-
-class _Repository(msgspec.Struct, frozen=True):
-    full_name: str
-
-
 class _Issue(msgspec.Struct, frozen=True):
     number: int
     title: str
     body: str | None = None
     state: str = ""
-    labels: tuple[_Label, ...] | None = None
-    user: _User | None = None
+    labels: tuple[forge.Label, ...] | None = None
+    user: forge.User | None = None
     created_at: str | None = None
     updated_at: str | None = None
     due_date: str | None = None
     html_url: str | None = None
-    pull_request: _Present | None = None
-    repository: _Repository | None = None
+    pull_request: forge.Present | None = None
+    repository: forge.Repository | None = None
 
 
 class _Delivery(msgspec.Struct, frozen=True):
     action: str = ""
     issue: _Issue | None = None
-    comment: _Present | None = None
-    repository: _Repository | None = None
-    sender: _User | None = None
+    comment: forge.Present | None = None
+    repository: forge.Repository | None = None
+    sender: forge.User | None = None
 
 
 class _Happening(msgspec.Struct, frozen=True):
     type: str = ""
     body: str | None = None
-    user: _User | None = None
-    label: _Label | None = None
+    user: forge.User | None = None
+    label: forge.Label | None = None
     created_at: str | None = None
 
 
@@ -99,10 +82,8 @@ class Gitea:
         issue, action = delivery.issue, delivery.action[:80]
         if issue is None:
             return Ignored(f"{action or 'an event'}: not about an issue")
-        if delivery.comment is not None:
-            return Ignored(f"issue_comment.{action}: comments are not scored")
-        if issue.pull_request is not None:
-            return Ignored(f"issues.{action}: about a pull request")
+        if (elsewhere := forge.nothing_scored(action, issue, delivery.comment)) is not None:
+            return elsewhere
         kind = _KINDS.get(action)
         if kind is None:
             return Ignored(f"issues.{action}: neither a new issue nor one whose text or labels changed")
@@ -116,7 +97,7 @@ class Gitea:
 
     def read_request(self, task_id: str, place: Place) -> Outgoing:
         """See Dialect."""
-        return Outgoing(method="GET", url=_issue_url(task_id, place), headers=_headers(place))
+        return Outgoing(method="GET", url=forge.issue_url(task_id, place), headers=_headers(place))
 
     def read_reply(self, reply: Incoming, place: Place) -> Task:
         """See Dialect."""
@@ -124,18 +105,12 @@ class Gitea:
         return _task(issue, issue.repository, place)
 
     def write_request(self, task: Task, values: Values, place: Place, *, key: str) -> Outgoing:  # noqa: ARG002  # no use for a key
-        """See Dialect. Where nothing has to go, labels are only added: none that a person adds meanwhile is lost."""
-        change = labels.change(task, values, place)
-        method, names = "POST", list(change.add)
-        if change.remove:
-            method = "PUT"
-            names = [one for one in task.standing.labels if one not in change.remove] + names
-        body = encode({"labels": names})
-        return Outgoing(method=method, url=f"{_issue_url(task.id, place)}/labels", headers=_headers(place), body=body)
+        """See Dialect."""
+        return forge.label_request(task, values, place, headers=_headers(place))
 
     def witness_request(self, task: Task, place: Place) -> Outgoing:
         """See Witness: the issue's timeline."""
-        url = f"{_issue_url(task.id, place)}/timeline?limit={_PAGE}"
+        url = f"{forge.issue_url(task.id, place)}/timeline?limit={_PAGE}"
         return Outgoing(method="GET", url=url, headers=_headers(place))
 
     def witness_reply(self, reply: Incoming) -> Mapping[str, Deed]:
@@ -151,12 +126,8 @@ class Gitea:
 
     def list_request(self, since_at: str, cursor: str, place: Place) -> Outgoing:
         """See Dialect. Gitea gives the newest issue first: whoever stops half-way asks for all of them again."""
-        page = {"limit": _PAGE, "page": cursor or "1"}
-        query = urlencode({"state": "open", "type": "issues", "since": since_at, **page})
-        repository = safe_path(place.project, "setting project", segments=2)
-        return Outgoing(
-            method="GET", url=f"{place.base_url}/repos/{repository}/issues?{query}", headers=_headers(place)
-        )
+        query = {"type": "issues", "since": since_at, "limit": _PAGE, "page": cursor or "1"}
+        return Outgoing(method="GET", url=forge.issues_url(query, place), headers=_headers(place))
 
     def list_reply(self, reply: Incoming, place: Place) -> Listing:
         """See Dialect."""
@@ -165,7 +136,7 @@ class Gitea:
         return Listing(tasks, next_page(reply.headers.get("link", "")))
 
 
-def _task(issue: _Issue, repository: _Repository | None, place: Place) -> Task:
+def _task(issue: _Issue, repository: forge.Repository | None, place: Place) -> Task:
     if repository is None:
         raise MalformedEvent("Gitea issue: expected its repository, found none")
     name = safe_path(repository.full_name, "Gitea repository", segments=2)
@@ -187,11 +158,6 @@ def _task(issue: _Issue, repository: _Repository | None, place: Place) -> Task:
         url=issue.html_url or "",
         closed=issue.state == "closed",
     )
-
-
-def _issue_url(task_id: str, place: Place) -> str:
-    repository, _, number = task_id.rpartition("#")
-    return f"{place.base_url}/repos/{safe_path(repository, 'task id', segments=2)}/issues/{quote(number, safe='')}"
 
 
 def _headers(place: Place) -> dict[str, str]:

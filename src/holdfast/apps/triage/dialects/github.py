@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Literal
-from urllib.parse import quote, urlencode
 
 import msgspec
 
 from holdfast.apps.triage.decision import Priority
 from holdfast.apps.triage.dialect import Ability, MalformedEvent, Place, Scheme
-from holdfast.apps.triage.dialects import labels
-from holdfast.apps.triage.dialects.replies import decoded, encode, instant, next_page, reply_body, safe_path
+from holdfast.apps.triage.dialects import forge, labels
+from holdfast.apps.triage.dialects.replies import decoded, instant, next_page, reply_body, safe_path
 from holdfast.apps.triage.task import Deed, Event, EventKind, Ignored, Listing, Task, Values
 from holdfast.exchange import Incoming, Outgoing
 
@@ -24,51 +23,35 @@ __all__ = ["GitHub"]
 _PAGE = 100  # the most it gives
 
 
-class _Present(msgspec.Struct, frozen=True):
-    """An object of which only matters that it is there."""
-
-
-class _User(msgspec.Struct, frozen=True):
-    login: str = ""
-
-
-class _Label(msgspec.Struct, frozen=True):
-    name: str
-
-
-class _Repository(msgspec.Struct, frozen=True):
-    full_name: str
-
-
 class _Issue(msgspec.Struct, frozen=True):
     number: int
     title: str
     body: str | None = None
     state: str = ""
-    labels: tuple[_Label, ...] = ()
-    user: _User | None = None
+    labels: tuple[forge.Label, ...] = ()
+    user: forge.User | None = None
     author_association: str | None = None
     created_at: str | None = None
     updated_at: str | None = None
     html_url: str | None = None
     repository_url: str | None = None
-    pull_request: _Present | None = None
+    pull_request: forge.Present | None = None
 
 
 class _Delivery(msgspec.Struct, frozen=True):
     action: str = ""
     zen: str | None = None
     issue: _Issue | None = None
-    comment: _Present | None = None
-    label: _Label | None = None
-    repository: _Repository | None = None
-    sender: _User | None = None
+    comment: forge.Present | None = None
+    label: forge.Label | None = None
+    repository: forge.Repository | None = None
+    sender: forge.User | None = None
 
 
 class _Happening(msgspec.Struct, frozen=True):
     event: str = ""
-    actor: _User | None = None
-    label: _Label | None = None
+    actor: forge.User | None = None
+    label: forge.Label | None = None
     created_at: str | None = None
 
 
@@ -95,10 +78,8 @@ class GitHub:
             return Ignored("ping: the webhook works")
         if issue is None:
             return Ignored(f"{action or 'an event'}: not about an issue")
-        if delivery.comment is not None:
-            return Ignored(f"issue_comment.{action}: comments are not scored")
-        if issue.pull_request is not None:
-            return Ignored(f"issues.{action}: about a pull request")
+        if (elsewhere := forge.nothing_scored(action, issue, delivery.comment)) is not None:
+            return elsewhere
         if delivery.repository is None:
             raise MalformedEvent("GitHub delivery: expected a repository beside the issue, found none")
         changed = delivery.label.name if delivery.label is not None else ""
@@ -116,7 +97,7 @@ class GitHub:
 
     def read_request(self, task_id: str, place: Place) -> Outgoing:
         """See Dialect."""
-        return Outgoing(method="GET", url=_issue_url(task_id, place), headers=_headers(place))
+        return Outgoing(method="GET", url=forge.issue_url(task_id, place), headers=_headers(place))
 
     def read_reply(self, reply: Incoming, place: Place) -> Task:
         """See Dialect."""
@@ -124,18 +105,12 @@ class GitHub:
         return _task(issue, _repository_of(issue), place, etag=reply.headers.get("etag", ""))
 
     def write_request(self, task: Task, values: Values, place: Place, *, key: str) -> Outgoing:  # noqa: ARG002  # no use for a key
-        """See Dialect. Where nothing has to go, labels are only added: none that a person adds meanwhile is lost."""
-        change = labels.change(task, values, place)
-        method, names = "POST", list(change.add)
-        if change.remove:
-            method = "PUT"
-            names = [one for one in task.standing.labels if one not in change.remove] + names
-        body = encode({"labels": names})
-        return Outgoing(method=method, url=f"{_issue_url(task.id, place)}/labels", headers=_headers(place), body=body)
+        """See Dialect."""
+        return forge.label_request(task, values, place, headers=_headers(place))
 
     def witness_request(self, task: Task, place: Place) -> Outgoing:
         """See Witness: https://docs.github.com/en/rest/issues/events."""
-        url = f"{_issue_url(task.id, place)}/events?per_page={_PAGE}"
+        url = f"{forge.issue_url(task.id, place)}/events?per_page={_PAGE}"
         return Outgoing(method="GET", url=url, headers=_headers(place))
 
     def witness_reply(self, reply: Incoming) -> Mapping[str, Deed]:
@@ -151,12 +126,8 @@ class GitHub:
 
     def list_request(self, since_at: str, cursor: str, place: Place) -> Outgoing:
         """See Dialect."""
-        page = {"sort": "updated", "direction": "asc", "per_page": _PAGE, "page": cursor or "1"}
-        query = urlencode({"state": "open", "since": since_at, **page})
-        repository = safe_path(place.project, "setting project", segments=2)
-        return Outgoing(
-            method="GET", url=f"{place.base_url}/repos/{repository}/issues?{query}", headers=_headers(place)
-        )
+        query = {"since": since_at, "sort": "updated", "direction": "asc", "per_page": _PAGE, "page": cursor or "1"}
+        return Outgoing(method="GET", url=forge.issues_url(query, place), headers=_headers(place))
 
     def list_reply(self, reply: Incoming, place: Place) -> Listing:
         """See Dialect."""
@@ -200,11 +171,6 @@ def _task(issue: _Issue, repository: str, place: Place, *, latest: str = "", eta
 def _repository_of(issue: _Issue) -> str:
     """`https://api.github.com/repos/owner/repo` -> `owner/repo`."""
     return "/".join((issue.repository_url or "").split("/")[-2:])
-
-
-def _issue_url(task_id: str, place: Place) -> str:
-    repository, _, number = task_id.rpartition("#")
-    return f"{place.base_url}/repos/{safe_path(repository, 'task id', segments=2)}/issues/{quote(number, safe='')}"
 
 
 def _headers(place: Place) -> dict[str, str]:
